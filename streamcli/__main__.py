@@ -1,0 +1,6 @@
+"""`python -m streamcli`."""
+
+from streamcli.cli.main import main
+
+if __name__ == "__main__":
+    main()

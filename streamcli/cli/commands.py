@@ -1,0 +1,226 @@
+"""Every command and flag, declared once: parsing, help, completion and man pages come from here."""
+
+from __future__ import annotations
+
+from streamcli.cli.flags import Argument, Command, Flag, text
+from streamcli.cli.values import (
+    parse_delimiter,
+    parse_duration,
+    parse_escapes,
+    parse_header,
+    parse_number,
+    parse_size,
+)
+from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, SYNC_NONE
+from streamcli.record.errors import UsageError
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def _choice(*choices: str):  # type: ignore[no-untyped-def]  # a parser for Flag.parse
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise UsageError(f"bad value {value!r}: use {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+COMMON = (
+    Flag("dir", ("--dir",), "The log directory.", "DIR", text),
+    Flag("lock_timeout", ("--lock-timeout",), "How long to wait for a lock before giving up with status 7 (default 30s).", "D", parse_duration, 30_000),
+    Flag("quiet", ("-q", "--quiet"), "Print no summary, progress or notice."),
+    Flag("verbose", ("-v", "--verbose"), "Print a summary even where standard error is not a terminal."),
+)  # fmt: skip
+
+_JSON_LIST = Flag("json", ("--json",), "Print one JSON object a line.")
+_TOPICS = Argument("topics", "TOPIC", "The topic, or a glob of topics (quote it).", many=True, complete="topics")
+_NAMES = Argument("names", "NAME", "The topic.", many=True, complete="topics")
+
+_CHOOSE = (
+    Flag("since", ("--since",), "Start at the first record of this time or later; the same as -o @TIME.", "TIME", text),
+    Flag("until", ("--until",), "Stop before the first record of this time or later.", "TIME", text),
+    Flag("grep", ("--grep",), "Only records whose value matches this regular expression.", "REGEX", text),
+    Flag("key", ("--key",), "Only records with this key.", "KEY", text),
+    Flag("header", ("--header",), "Only records with this header; may be repeated, all must be there.", "NAME=VALUE", parse_header, repeat=True),
+    Flag("partition", ("-p", "--partition"), "Only this partition; may be repeated.", "N", parse_number, repeat=True, complete="partitions"),
+)  # fmt: skip
+
+_SHAPE = (
+    Flag("format", ("-F", "--format"), "Print each record in this format: %s value, %k key, %t topic, %p partition, %o offset, %T time in ms, %d time as RFC 3339, %h headers, %S and %K lengths of value and key (-1: null), %%, and escapes as in -D.", "STR", text),
+    Flag("json", ("--json",), "Print each record as a JSON object, losslessly; produce --json takes it back."),
+)  # fmt: skip
+
+_SKIP = Flag("skip_corrupt", ("--skip-corrupt",), "Go past corrupt data, report it, and exit with status 6 at the end.")
+
+PRODUCE = Command(
+    "produce",
+    "Append standard input, or files, to a topic: a record a line.",
+    "streamcli.cli.produce:run",
+    (
+        Argument("topic", "TOPIC", "The topic; it is created when missing.", complete="topics"),
+        Argument("files", "FILE", "Files to read, in order; - is standard input, as is none.", required=False, many=True, complete="files"),
+    ),
+    (
+        Flag("delimiter", ("-D", "--delimiter"), r"What ends a record: one byte or more, with \n \t \r \0 \\ \xNN (default \n).", "STR", parse_delimiter, b"\n"),
+        Flag("null", ("-0", "--null"), "Records end in a NUL byte, as from find -print0."),
+        Flag("whole", ("--whole",), "Each file, or all of standard input, is one record."),
+        Flag("key_delimiter", ("-K", "--key-delimiter"), "The key comes before the first of these in the record, the value after.", "STR", parse_delimiter),
+        Flag("key", ("-k", "--key"), "The key of every record.", "KEY", parse_escapes),
+        Flag("headers", ("-H", "--header"), "A header of every record; may be repeated, duplicates are kept.", "NAME=VALUE", parse_header, repeat=True),
+        Flag("empty_null", ("-Z", "--empty-null"), "An empty value is null (a tombstone), an empty key is no key."),
+        Flag("json", ("--json",), "Each line is a JSON object as consume --json prints it; key, value, headers, timestamp and partition are taken from it."),
+        Flag("partition", ("-p", "--partition"), "Append to this partition.", "N", parse_number, complete="partitions"),
+        Flag("partitions", ("--partitions",), "How many partitions the topic gets if it is created now (default 1).", "N", parse_number),
+        Flag("no_create", ("--no-create",), "Fail with status 4 when the topic does not exist."),
+        Flag("sync", ("--sync",), "When records are fsynced: exit (at the end of input, and every second while it runs), batch (each batch, before it is acknowledged) or none.", "exit|batch|none", _choice(SYNC_EXIT, SYNC_BATCH, SYNC_NONE), SYNC_EXIT),
+        Flag("offsets", ("--offsets",), "Print 'partition offset' for each record once it is durable."),
+        Flag("tee", ("--tee",), "Copy the input to standard output once it is appended."),
+        Flag("rate", ("--rate",), "At most N records a second.", "N", parse_number),
+        Flag("progress", ("--progress",), "Show progress on standard error (the default on a terminal)."),
+    ),
+    description=(
+        "Exit status 0 means on disk: everything read was appended, in order, and fsynced. After any other status, "
+        "standard error says how many records are durable, counted from the beginning of the input, so where to go on.\n\n"
+        "What has arrived is appended at once: a slow pipe is never held back to fill a batch."
+    ),
+    examples=(
+        ("cat access.log | streamcli produce clicks", "a record a line"),
+        ("streamcli produce users -K : < users.txt", "key:value lines; equal keys share a partition"),
+        ("find . -name '*.py' -print0 | streamcli produce files -0", "names with newlines in them"),
+        ("streamcli consume clicks --json | streamcli produce copy --json", "a copy, with keys, headers and times"),
+    ),
+    statuses=(0, 1, 2, 4, 7, 8),
+)  # fmt: skip
+
+CONSUME = Command(
+    "consume",
+    "Print the records of topics, from the beginning to the end as it is now.",
+    "streamcli.cli.consume:run",
+    (_TOPICS,),
+    (
+        Flag("offset", ("-o", "--offset"), "Where to start, or START:STOP (stop excluded): beginning, end, N, -N (the last N over all partitions), @TIME.", "RANGE", text),
+        *_CHOOSE,
+        Flag("count", ("-n", "--count"), "Stop after N records.", "N", parse_number),
+        Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever; new topics that match a glob are picked up."),
+        Flag("idle", ("--idle",), "With -f, stop when nothing came for that long.", "D", parse_duration),
+        *_SHAPE,
+        Flag("delimiter", ("-D", "--delimiter"), r"What to print after each record (default \n).", "STR", parse_escapes),
+        Flag("null", ("-0", "--null"), "Print a NUL byte after each record."),
+        Flag("key_delimiter", ("-K", "--key-delimiter"), "Print the key and this before each value.", "STR", parse_escapes),
+        Flag("fail_empty", ("--fail-empty",), "Exit with status 3 when no record was printed."),
+        _SKIP,
+    ),
+    description=(
+        "The end is pinned when the command starts, so that it ends even while others produce. Records of several "
+        "partitions come by the time of their batches; within a partition always in their order. A null value prints "
+        "as an empty one: --json and -F tell them apart.\n\n"
+        "TIME is 2026-11-22, '2026-11-22 08:00', RFC 3339, @1700000000000 (ms), a duration ago as 2h, now, today or yesterday."
+    ),
+    examples=(
+        ("streamcli consume clicks | wc -l", "all of it"),
+        ("streamcli consume clicks -o -100", "the last 100, over all partitions"),
+        ("streamcli consume clicks --since 2h --grep ' 500 '", "two hours' errors"),
+        ("streamcli consume clicks -f --json | jq -r .value", "follow, as JSON"),
+        (r"streamcli consume 'log-*' -F '%t %p %o %s\n'", "several topics, with where each record lies"),
+    ),
+    statuses=(0, 1, 2, 3, 4, 5, 6),
+)  # fmt: skip
+
+TAIL = Command(
+    "tail",
+    "Show the last records of topics, and with -f what comes.",
+    "streamcli.cli.tail:run",
+    (_TOPICS,),
+    (
+        Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever."),
+        Flag("count", ("-n", "--count"), "How many records, over all partitions (default 10).", "N", parse_number, 10),
+        *_CHOOSE,
+        Flag("wrap", ("--wrap",), "Show long values whole, on several lines."),
+        *_SHAPE,
+        _SKIP,
+    ),
+    description=(
+        "On a terminal each record is a line with its time, topic, partition:offset, key and value; control characters "
+        "are shown escaped, and long values cut to the width. Piped, plain values, as consume prints them."
+    ),
+    examples=(
+        ("streamcli tail clicks", "the last ten"),
+        ("streamcli tail -f clicks orders", "two topics, live"),
+        ("streamcli tail -f -n 0 clicks --grep error", "only what comes, and matches"),
+    ),
+    statuses=(0, 1, 2, 4, 6),
+)  # fmt: skip
+
+TOPICS_CREATE = Command(
+    "topics create",
+    "Create topics.",
+    "streamcli.cli.topics:create",
+    (Argument("names", "NAME", "The new topic.", many=True),),
+    (
+        Flag("partitions", ("-p", "--partitions"), "How many partitions (default 1: total order).", "N", parse_number, 1),
+        Flag("segment_bytes", ("--segment-bytes",), "Size at which a segment is closed (default 1G).", "S", parse_size),
+        Flag("segment_age", ("--segment-age",), "Age at which a segment is closed (default 7d).", "D", parse_duration),
+        Flag("config", ("-c", "--config"), "A topic config: segment.bytes, segment.ms, max.message.bytes; may be repeated.", "NAME=VALUE", text, repeat=True),
+        Flag("if_not_exists", ("--if-not-exists",), "A topic that is there already is no error."),
+    ),
+    examples=(
+        ("streamcli topics create clicks -p 4", "four partitions"),
+        ("streamcli topics create audit --segment-bytes 64M -c max.message.bytes=1M", "with config"),
+    ),
+    statuses=(0, 1, 2, 7),
+)  # fmt: skip
+
+TOPICS_LIST = Command(
+    "topics list",
+    "List the topics.",
+    "streamcli.cli.topics:list_topics",
+    (Argument("pattern", "GLOB", "Only topics that match (quote it).", required=False),),
+    (_JSON_LIST,),
+    examples=(("streamcli topics list", "all"), ("streamcli topics list 'log-*' --json", "some, for scripts")),
+    statuses=(0, 1, 2),
+)
+
+TOPICS_DESCRIBE = Command(
+    "topics describe",
+    "Show the config of topics, and of each partition its offsets, size, segments and times.",
+    "streamcli.cli.topics:describe",
+    (_NAMES,),
+    (_JSON_LIST,),
+    examples=(("streamcli topics describe clicks", "a table"), ("streamcli topics describe clicks --json", "for scripts")),
+    statuses=(0, 1, 2, 4),
+)
+
+TOPICS_DELETE = Command(
+    "topics delete",
+    "Delete topics and all their records.",
+    "streamcli.cli.topics:delete",
+    (_NAMES,),
+    (Flag("yes", ("-y", "--yes"), "Do not ask; needed where standard input is not a terminal."),),
+    description="Producers to a deleted topic stop with an error; nothing they did not acknowledge is lost silently.",
+    examples=(("streamcli topics delete clicks -y", "without asking"),),
+    statuses=(0, 1, 2, 4, 7),
+)
+
+COMPLETION = Command(
+    "completion",
+    "Print the completion script of a shell.",
+    "streamcli.cli.help:completion",
+    (Argument("shell", "bash|zsh|fish", "The shell.", complete="shells"),),
+    (),
+    description="Completes commands, options, topics and partitions.",
+    examples=(
+        ('eval "$(streamcli completion bash)"', "in ~/.bashrc"),
+        ("streamcli completion fish > ~/.config/fish/completions/streamcli.fish", "once, for fish"),
+    ),
+    statuses=(0, 2),
+)
+
+COMMANDS: dict[str, Command] = {
+    command.name: command._replace(flags=command.flags + COMMON)
+    for command in (PRODUCE, CONSUME, TAIL, TOPICS_CREATE, TOPICS_LIST, TOPICS_DESCRIBE, TOPICS_DELETE, COMPLETION)
+}
+
+GROUPS: dict[str, str] = {"topics": "Create, list, describe and delete topics."}
+
+SUMMARY = "Topics, partitions and offsets over a plain directory: Apache Kafka's idea for Unix shells, with no server."

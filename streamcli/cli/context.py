@@ -1,0 +1,58 @@
+"""What a command gets besides its own options: the log directory, the signals, and standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from streamcli.cli.stop import StopSignals
+from streamcli.storage.directory import LogDirectory
+
+
+def now_ms() -> int:
+    """The wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def default_directory() -> str:
+    """STREAMCLI_DIR, else streamcli in the user's data directory."""
+    chosen = os.environ.get("STREAMCLI_DIR")
+    if chosen:
+        return chosen
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(data, "streamcli")
+
+
+class Context:
+    """lock_timeout: seconds; quiet and verbose as the user asked."""
+
+    def __init__(self, directory: str | None, lock_timeout: float, *, quiet: bool, verbose: bool, stop: StopSignals) -> None:
+        self.path = directory or default_directory()
+        self.lock_timeout = lock_timeout
+        self.quiet = quiet
+        self.verbose = verbose
+        self.stop = stop
+
+    def open(self, *, create: bool = False) -> LogDirectory:
+        """The log directory, made when missing if `create`."""
+        return LogDirectory(self.path, lock_timeout=self.lock_timeout, create=create)
+
+    def notice(self, line: str) -> None:
+        """Tell the user something on standard error, unless quiet."""
+        if not self.quiet:
+            complain(line)
+
+    def summary(self, line: str) -> None:
+        """Tell the user what was done: on a terminal, or when asked to."""
+        if self.verbose or (sys.stderr.isatty() and not self.quiet):
+            print(line, file=sys.stderr, flush=True)
+
+
+def complain(line: str) -> None:
+    """A diagnostic on standard error; control characters in it are shown escaped."""
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    try:
+        print(f"streamcli: {shown}", file=sys.stderr, flush=True)
+    except OSError:
+        return  # nobody reads it

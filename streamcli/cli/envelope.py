@@ -1,0 +1,131 @@
+"""The JSON envelope: a record as one JSON object a line, the same in both directions, without loss.
+
+    {"topic","partition","offset","timestamp","key","value","headers":[["name","value"],...]}
+
+What is not UTF-8 stands in base64: under key_b64, value_b64, or as {"b64": "..."} for a header's value. null is
+null and "" is empty. Read back, topic and offset count for nothing; timestamp and partition are kept.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode, b64encode
+from typing import Any, NamedTuple
+
+from streamcli.record.batch import Header, Record
+from streamcli.record.errors import StreamcliError
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class BadEnvelope(StreamcliError):
+    """A line that is no envelope, with the reason."""
+
+
+class Envelope(NamedTuple):
+    """A record read from JSON. timestamp (ms) and partition are None when not given."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+    timestamp: int | None
+    partition: int | None
+
+
+def encode(topic: str, partition: int, record: Record) -> bytes:
+    """One line, with its newline."""
+    fields: dict[str, Any] = {
+        "topic": topic,
+        "partition": partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp,
+    }
+    _put(fields, "key", record.key)
+    _put(fields, "value", record.value)
+    fields["headers"] = [[name, _header_value(value)] for name, value in record.headers]
+    return (_dump(fields) + "\n").encode()
+
+
+def decode(line: bytes) -> Envelope:
+    """The record in a line; BadEnvelope says what is wrong with it."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadEnvelope(f"not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadEnvelope("not a JSON object")
+    if "value" not in found and "value_b64" not in found:
+        raise BadEnvelope('no "value" (or "value_b64"); null makes a tombstone')
+    return Envelope(
+        key=_take(found, "key"),
+        value=_take(found, "value"),
+        headers=_take_headers(found.get("headers")),
+        timestamp=_take_number(found, "timestamp", -(2**62), 2**62),
+        partition=_take_number(found, "partition", 0, 2**31),
+    )
+
+
+def _put(fields: dict[str, Any], name: str, data: bytes | None) -> None:
+    try:
+        fields[name] = None if data is None else data.decode()
+    except UnicodeDecodeError:
+        fields[name + "_b64"] = b64encode(data or b"").decode()
+
+
+def _header_value(data: bytes | None) -> Any:
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError:
+        return {"b64": b64encode(data or b"").decode()}
+
+
+def _take(found: dict[str, Any], name: str) -> bytes | None:
+    if name + "_b64" in found:
+        if found.get(name) is not None:
+            raise BadEnvelope(f'both "{name}" and "{name}_b64"')
+        return _from_b64(found[name + "_b64"], name + "_b64")
+    return _from_text(found.get(name), name)
+
+
+def _from_text(data: Any, name: str) -> bytes | None:
+    if data is None:
+        return None
+    if not isinstance(data, str):
+        raise BadEnvelope(f'"{name}" is neither a string nor null: encode it as a string (jq: tojson)')
+    try:
+        return data.encode()
+    except UnicodeEncodeError:
+        raise BadEnvelope(f'"{name}" holds half a surrogate pair, which no bytes can be') from None
+
+
+def _from_b64(data: Any, name: str) -> bytes:
+    try:
+        if isinstance(data, str):
+            return b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise BadEnvelope(f'"{name}" is not base64')
+
+
+def _take_headers(found: Any) -> list[Header]:
+    if found is None:
+        return []
+    headers: list[Header] = []
+    for pair in found if isinstance(found, list) else [None]:
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise BadEnvelope('"headers" is not a list of ["name", "value"]')
+        name, value = pair
+        _from_text(name, "headers")
+        if isinstance(value, dict) and list(value) == ["b64"]:
+            headers.append((name, _from_b64(value["b64"], "b64")))
+        else:
+            headers.append((name, _from_text(value, "headers")))
+    return headers
+
+
+def _take_number(found: dict[str, Any], name: str, low: int, high: int) -> int | None:
+    number = found.get(name)
+    if number is None or (type(number) is int and low <= number < high):
+        return number
+    raise BadEnvelope(f'"{name}" is not a whole number that a record can have')

@@ -1,0 +1,136 @@
+"""Input as chunks of whole records, as they arrive."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import stat
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from streamcli.record.errors import StreamcliError
+
+CHUNK = 1 << 20
+"""Bytes of input in one chunk, unless a record is longer: what becomes one batch."""
+
+PIPE_SIZE = 1 << 20
+
+
+class RecordTooLong(StreamcliError):
+    """A record is longer than it may be. The records before it were given."""
+
+
+class Chunk(NamedTuple):
+    """Whole records, each followed by the delimiter, in `data` until the next chunk is asked for.
+
+    `unended`: the input's last record, which no delimiter follows; data is that record alone.
+    """
+
+    data: memoryview
+    unended: bool = False
+
+
+def widen_pipe(fd: int) -> None:
+    """Let a pipe hold 1 MiB: fewer switches between its two sides. Nothing where it is no pipe, or may not be had."""
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        return
+    try:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    except OSError:
+        return
+
+
+def read_chunks(fd: int, delimiter: bytes, limit: int, wait: Callable[[int], bool]) -> Iterator[Chunk]:
+    """Cut what `fd` gives into chunks of whole records: as many as are there at once, up to CHUNK bytes.
+
+    wait: returns True once `fd` can be read, False to stop. RecordTooLong for a record longer than `limit` bytes.
+    """
+    widen_pipe(fd)
+    source = _Filler(fd)
+    buffer = bytearray(CHUNK)
+    have = 0  # bytes of a record, not yet whole, at the buffer's beginning
+    while wait(fd):
+        end = source.fill(buffer, have)
+        if end == have:
+            if have:
+                yield from _whole_records(memoryview(buffer)[:have], delimiter, limit, unended=True)
+            return
+        cut = buffer.rfind(delimiter, max(0, have - len(delimiter) + 1), end) + len(delimiter)
+        if cut >= len(delimiter):
+            yield from _whole_records(memoryview(buffer)[:cut], delimiter, limit, unended=False)
+            buffer, have = _move_rest(buffer, cut, end)
+        else:
+            have = end
+        if have >= limit + len(delimiter):
+            raise RecordTooLong
+        if have == len(buffer):
+            buffer = buffer + bytes(min(have, limit + len(delimiter) - have))
+
+
+class _Filler:
+    """Reads from a descriptor that can be read, and goes on for as long as there is more at once."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._at_end = False
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+
+    def fill(self, buffer: bytearray, start: int) -> int:
+        """Read into the buffer from `start` on and return where that ended: `start` at the end of input."""
+        with memoryview(buffer) as view:
+            end = start
+            while end < len(buffer) and not self._at_end:
+                count = os.readv(self._fd, [view[end:]])
+                self._at_end = count == 0
+                end += count
+                if not self._poll.poll(0):
+                    break
+        return end
+
+
+def _whole_records(data: memoryview, delimiter: bytes, limit: int, *, unended: bool) -> Iterator[Chunk]:
+    """`data` as a chunk, up to the first record that is too long."""
+    good = _good_length(data, delimiter, limit)
+    if good:
+        yield Chunk(data[:good], unended)
+    if good < len(data):
+        raise RecordTooLong
+
+
+def _good_length(data: memoryview, delimiter: bytes, limit: int) -> int:
+    """The bytes of `data` before its first record of more than `limit` bytes."""
+    if len(data) <= limit:
+        return len(data)
+    good = 0
+    for record in bytes(data).split(delimiter):
+        if len(record) > limit:
+            return good
+        good += len(record) + len(delimiter)
+    return len(data)
+
+
+def _move_rest(buffer: bytearray, cut: int, end: int) -> tuple[bytearray, int]:
+    """The buffer with what follows `cut` at its beginning, back to its usual size, and how much that is."""
+    rest = buffer[cut:end]
+    if len(buffer) > CHUNK and len(rest) < CHUNK:
+        buffer = bytearray(CHUNK)
+    buffer[: len(rest)] = rest
+    return buffer, len(rest)
+
+
+def read_whole(fd: int, limit: int, wait: Callable[[int], bool]) -> bytes | None:
+    """All that `fd` gives, as one record; None when stopped before its end; RecordTooLong over `limit` bytes."""
+    pieces: list[bytes] = []
+    size = 0
+    while wait(fd):
+        piece = os.read(fd, CHUNK)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise RecordTooLong
+    return None

@@ -1,0 +1,60 @@
+"""Record bytes to standard output: copied by the kernel where that can be done, else in large writes."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from streamcli.cli.input import widen_pipe
+from streamcli.record.batch import Extent
+
+SPLICE_FROM = 64 << 10
+"""Bytes from which on splice beats write: a page moved is a slot of the pipe taken, however little it holds."""
+
+_GATHER = 128 << 10
+
+
+class Output:
+    """Writes to a descriptor. Small writes are gathered: `flush` before waiting for anything."""
+
+    def __init__(self, fd: int = 1) -> None:
+        self.fd = fd
+        self._pending: list[bytes | memoryview] = []
+        self._pending_size = 0
+        self.is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self._can_splice = self.is_pipe and hasattr(os, "splice")
+        self._is_wide = False
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._pending.append(data)
+        self._pending_size += len(data)
+        if self._pending_size >= _GATHER:
+            self.flush()
+
+    def copy(self, extent: Extent, data: bytes | memoryview) -> None:
+        """Write `data`, which are the bytes of `extent`: by splice, without a copy in user space, where it can be."""
+        if not self._can_splice or extent.length < SPLICE_FROM:
+            self.write(data)
+            return
+        self.flush()
+        if not self._is_wide:
+            widen_pipe(self.fd)
+            self._is_wide = True
+        done = 0
+        while done < extent.length:
+            try:
+                done += os.splice(extent.fd, self.fd, extent.length - done, offset_src=extent.position + done)
+            except OSError as error:
+                if done or isinstance(error, BrokenPipeError):
+                    raise
+                self._can_splice = False  # a file system without it
+                self.write(data)
+                return
+
+    def flush(self) -> None:
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        if not pending:
+            return
+        data = memoryview(pending[0] if len(pending) == 1 else b"".join(pending))
+        while data:
+            data = data[os.write(self.fd, data) :]

@@ -1,0 +1,305 @@
+"""The produce command: input to records, records to the topic, and an exact count when something fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from streamcli.cli.context import Context, now_ms
+from streamcli.cli.input import Chunk, RecordTooLong, read_chunks, read_whole
+from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
+from streamcli.engine.produce import Placement, Producer
+from streamcli.record.batch import Columns, pick
+from streamcli.record.errors import NotFound, PartWritten, StreamcliError, UsageError
+from streamcli.storage.config import TopicConfig
+from streamcli.storage.directory import LogDirectory, TopicExists
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Options(NamedTuple):
+    """The command's flags and arguments, as declared in cli.commands."""
+
+    topic: str
+    files: list[str]
+    delimiter: bytes
+    null: bool
+    whole: bool
+    key_delimiter: bytes | None
+    key: bytes | None
+    headers: list[tuple[str, bytes]]
+    empty_null: bool
+    json: bool
+    partition: int | None
+    partitions: int | None
+    no_create: bool
+    sync: str
+    offsets: bool
+    tee: bool
+    rate: int | None
+    progress: bool
+
+    def check(self) -> None:
+        """UsageError for flags that contradict each other."""
+        if self.json and (self.key_delimiter is not None or self.whole or self.null or self.delimiter != b"\n"):
+            raise UsageError("--json takes a JSON object a line: leave out -D, -0, -K and --whole")
+        if self.whole and self.key_delimiter is not None:
+            raise UsageError("--whole takes an input as one value: leave out -K, and give a key with -k")
+        if self.key is not None and self.key_delimiter is not None:
+            raise UsageError("-k gives one key for all, -K takes each from its record: leave out one")
+        if self.rate == 0:
+            raise UsageError("--rate: use 1 or more")
+        for name in self.files:
+            if name != "-" and not os.access(name, os.R_OK):
+                reason = "no permission to read" if os.path.exists(name) else "no such file"
+                raise UsageError(f"{reason}: {name}: nothing was read or written")
+
+    def shape(self) -> RecordShape:
+        key = None if self.empty_null and self.key == b"" else self.key
+        delimiter = b"\0" if self.null else self.delimiter
+        return RecordShape(delimiter, self.key_delimiter, key, tuple(self.headers), self.empty_null)
+
+
+def run(context: Context, **values: Any) -> int:
+    """Produce to a topic; the status, or an error with the count that is durable."""
+    options = Options(**values)
+    options.check()
+    directory = context.open(create=not options.no_create)
+    if not options.no_create:
+        ensure_topic(directory, options)
+    with context.stop.deferred() as wakeup:
+        return Production(context, directory, options, wakeup).run()
+
+
+def ensure_topic(directory: LogDirectory, options: Options) -> None:
+    """Create the topic unless it is there."""
+    try:
+        directory.config(options.topic)
+    except NotFound:
+        try:
+            directory.create_topic(options.topic, TopicConfig(options.partitions or 1, {}))
+        except TopicExists:
+            return  # another producer was first
+
+
+class Production:
+    """One run of produce."""
+
+    def __init__(self, context: Context, directory: LogDirectory, options: Options, wakeup: int) -> None:
+        self._context = context
+        self._options = options
+        self._shape = options.shape()
+        self._wakeup = wakeup
+        self._producer = Producer(
+            directory,
+            options.topic,
+            partition=options.partition,
+            sync=options.sync,
+            clock=now_ms,
+            warn=context.notice,
+        )
+        self._limit = self._producer.max_record_bytes
+        self._started = time.monotonic()
+        self._bytes = 0
+        self._unacknowledged: list[tuple[int, int, list[Placement]]] = []
+        self._tee = options.tee
+        self._input = ""
+        self._read = 0  # records of the present input so far
+        self._on_progress = _progress(context, options)
+
+    def run(self) -> int:
+        try:
+            for parsed, data in self._inputs():
+                self._append(parsed, data)
+            self._producer.finish()
+        except (StreamcliError, OSError) as error:
+            raise self._failure(error) from None
+        finally:
+            self._on_progress(None)
+        self._acknowledge()
+        stopped = self._context.stop.pending
+        if stopped is not None:
+            self._context.notice(f"stopped by {stopped}: {self._where_to_resume()}")
+            raise stopped
+        self._summarise()
+        return 0
+
+    def _inputs(self) -> Iterator[tuple[Parsed, memoryview | bytes]]:
+        """What to append, in order, with the bytes it came from."""
+        for name in self._options.files or ["-"]:
+            if self._context.stop.pending is not None:
+                return
+            self._input, self._read = name, 0
+            fd = 0 if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                yield from self._parsed(fd)
+            except RecordTooLong:
+                limit = f"longer than {self._limit} bytes (max.message.bytes)"
+                raise BadRecord(self._name_record(limit), None) from None
+            finally:
+                if fd:
+                    os.close(fd)
+
+    def _parsed(self, fd: int) -> Iterator[tuple[Parsed, memoryview | bytes]]:
+        if self._options.whole:
+            whole = read_whole(fd, self._limit, self._wait)
+            if whole is not None:
+                yield self._parse_whole(whole), whole
+            return
+        # In JSON a record takes more room than its bytes do.
+        limit = 2 * self._limit + (1 << 20) if self._options.json else self._limit
+        for chunk in read_chunks(fd, self._shape.delimiter, limit, self._wait):
+            try:
+                parsed = self._parse(chunk)
+            except BadRecord as error:
+                if error.good is not None:
+                    self._read += error.good.columns.count
+                    yield error.good, chunk.data[:0]
+                raise BadRecord(self._name_record(str(error)), None) from None
+            self._read += parsed.columns.count
+            yield parsed, chunk.data
+
+    def _parse(self, chunk: Chunk) -> Parsed:
+        if not self._options.json:
+            return parse_lines(chunk, self._shape)
+        partitions = self._producer.partitions if self._options.partition is None else 1 << 31
+        return parse_envelopes(chunk, self._shape, partitions=partitions, limit=self._limit, now_ms=now_ms())
+
+    def _parse_whole(self, whole: bytes) -> Parsed:
+        self._read += 1
+        value = None if self._shape.empty_null and not whole else whole
+        return Parsed(Columns(1, [value], common_key=self._shape.key, common_headers=list(self._shape.headers) or None))
+
+    def _name_record(self, reason: str) -> str:
+        where = "standard input" if self._input == "-" else self._input
+        return f"record {self._read + 1} of {where}: {reason}"
+
+    def _append(self, parsed: Parsed, data: memoryview | bytes) -> None:
+        for part in self._paced(parsed):
+            first = self._producer.appended
+            placements = self._producer.append(part.columns, part.partitions)
+            if self._options.offsets:
+                self._unacknowledged.append((first, part.columns.count, placements))
+                self._acknowledge()
+        self._bytes += len(data)
+        self._producer.tick()
+        if self._tee:
+            self._copy(data)
+        self._on_progress((self._producer.appended, self._bytes))
+
+    def _paced(self, parsed: Parsed) -> Iterator[Parsed]:
+        """The records in portions, at most `--rate` a second."""
+        rate = self._options.rate
+        if rate is None:
+            yield parsed
+            return
+        portion = max(1, rate // 20)
+        for first in range(0, parsed.columns.count, portion):
+            indexes = range(first, min(first + portion, parsed.columns.count))
+            self._sleep_until(self._started + self._producer.appended / rate)
+            if self._context.stop.pending is not None:
+                return
+            partitions = parsed.partitions and [parsed.partitions[index] for index in indexes]
+            yield Parsed(pick(parsed.columns, indexes), partitions)
+
+    def _sleep_until(self, moment: float) -> None:
+        while self._context.stop.pending is None and (left := moment - time.monotonic()) > 0:
+            self._poll(None, left)
+
+    def _wait(self, fd: int) -> bool:
+        """True once `fd` can be read; False when it is time to stop. fsyncs that come due meanwhile are done."""
+        while self._context.stop.pending is None:
+            if self._poll(fd, None):
+                return self._context.stop.pending is None
+        return False
+
+    def _poll(self, fd: int | None, timeout: float | None) -> bool:
+        """Whether `fd` can be read, after `timeout` seconds or what the next fsync leaves of them."""
+        due = self._producer.due_in()
+        waits = [seconds for seconds in (due, timeout) if seconds is not None]
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        if fd is not None:
+            poll.register(fd, select.POLLIN)
+        ready = poll.poll(min(waits) * 1000 + 1 if waits else None)
+        if due is not None and not ready:
+            self._producer.tick()
+            self._acknowledge()
+        return any(found == fd for found, _ in ready)
+
+    def _acknowledge(self) -> None:
+        """Print the places of the records that are durable by now."""
+        while self._unacknowledged:
+            first, count, placements = self._unacknowledged[0]
+            if first + count > self._producer.durable:
+                return
+            del self._unacknowledged[0]
+            places = [""] * count
+            for partition, base_offset, indexes in placements:
+                for number, index in enumerate(indexes):
+                    places[index] = f"{partition} {base_offset + number}\n"
+            sys.stdout.write("".join(places))
+            sys.stdout.flush()
+
+    def _copy(self, data: memoryview | bytes) -> None:
+        """--tee. When the reader is gone the copying ends, and the producing does not: like tee -p."""
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except BrokenPipeError:
+            self._tee = False
+
+    def _failure(self, error: StreamcliError | OSError) -> StreamcliError | OSError:
+        """The error to leave with: what happened, and how many records are durable."""
+        if isinstance(error, BrokenPipeError):
+            return error
+        self._sync_what_is_there()
+        written = self._producer.appended + self._producer.scattered
+        refused = isinstance(error, OSError) and error.errno in _REFUSED
+        if not written and (refused or (isinstance(error, StreamcliError) and not isinstance(error, BadRecord))):
+            return error
+        from streamcli.cli.main import describe_os_error
+
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        return PartWritten(f"{reason}; {self._where_to_resume()}", self._producer.durable)
+
+    def _sync_what_is_there(self) -> None:
+        try:
+            self._producer.finish()
+            self._acknowledge()
+        except (StreamcliError, OSError):
+            return  # durable stays at what was synced before
+
+    def _where_to_resume(self) -> str:
+        durable, scattered = self._producer.durable, self._producer.scattered
+        text = f"{durable} records are durable in {self._options.topic}, to go on start at record {durable + 1} of the input"
+        if scattered:
+            text += f"; {scattered} records after it are in other partitions already"
+        return text
+
+    def _summarise(self) -> None:
+        from streamcli.cli.values import format_size
+
+        seconds = time.monotonic() - self._started
+        count = self._producer.appended
+        noun = "record" if count == 1 else "records"
+        self._context.summary(
+            f"{count:,} {noun}, {format_size(self._bytes)} -> {self._options.topic} in {seconds:.1f} s"
+        )
+
+
+def _progress(context: Context, options: Options) -> Callable[[tuple[int, int] | None], None]:
+    """What to call with (records, bytes) so far, and with None at the end."""
+    if context.quiet or not (options.progress or sys.stderr.isatty()):
+        return lambda _: None
+    from streamcli.cli.progress import Progress
+
+    sizes = [os.stat(name).st_size for name in options.files if name != "-"]
+    return Progress(sum(sizes) if options.files and "-" not in options.files else None).update
+
+

@@ -1,0 +1,123 @@
+"""Batches to bytes: plain values, keys and values, a format, JSON. And which records are wanted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamcli.cli import envelope
+from streamcli.cli.values import format_time, parse_escapes
+from streamcli.engine.consume import Source, SourceBatch
+from streamcli.record.batch import Header, Record, RecordBatch
+from streamcli.record.errors import UsageError
+
+Renderer = Callable[[SourceBatch], bytes | memoryview]
+
+
+class Filter(NamedTuple):
+    """Which records are wanted: all that is given must hold."""
+
+    grep: re.Pattern[bytes] | None = None
+    key: bytes | None = None
+    headers: tuple[Header, ...] = ()
+
+    def select(self, batch: RecordBatch) -> RecordBatch | None:
+        """The wanted records of a batch, None when there are none."""
+        if self == Filter():
+            return batch
+        chosen: range | list[int] = range(batch.count)
+        if self.key is not None:
+            keys = batch.keys()
+            chosen = [index for index in chosen if keys[index] == self.key]
+        if self.headers:
+            headers = batch.headers()
+            chosen = [index for index in chosen if all(wanted in headers[index] for wanted in self.headers)]
+        if self.grep is not None and chosen:
+            values, search = batch.values(), self.grep.search
+            chosen = [index for index in chosen if (value := values[index]) is not None and search(value)]
+        return batch.select(chosen) if chosen else None
+
+
+def make_filter(grep: str | None, key: str | None, headers: list[tuple[str, bytes]]) -> Filter:
+    """The filter of --grep, --key and --header."""
+    try:
+        pattern = None if grep is None else re.compile(grep.encode(errors="surrogateescape"))
+    except re.error as error:
+        raise UsageError(f"--grep: bad regular expression {grep!r}: {error}") from None
+    return Filter(pattern, None if key is None else parse_escapes(key), tuple(headers))
+
+
+def render_values(delimiter: bytes) -> Renderer:
+    """Each value and the delimiter. Joined lines are given as they are."""
+
+    def render(taken: SourceBatch) -> bytes | memoryview:
+        values = taken.batch.columns.values
+        if delimiter == b"\n" and not isinstance(values, list):
+            return values
+        return b"".join([part for value in taken.batch.values() for part in (value or b"", delimiter)])
+
+    return render
+
+
+def render_keyed(key_delimiter: bytes, delimiter: bytes) -> Renderer:
+    """Key, key delimiter, value, delimiter."""
+
+    def render(taken: SourceBatch) -> bytes:
+        pairs = zip(taken.batch.keys(), taken.batch.values(), strict=True)
+        return b"".join([part for key, value in pairs for part in (key or b"", key_delimiter, value or b"", delimiter)])
+
+    return render
+
+
+def render_json(taken: SourceBatch) -> bytes:
+    """The JSON envelope of each record, a line each."""
+    topic, partition, _ = taken.source
+    return b"".join([envelope.encode(topic, partition, record) for record in taken.batch.records()])
+
+
+Piece = Callable[[Source, Record], bytes]
+
+_PIECES: dict[str, Piece] = {
+    "s": lambda source, record: record.value or b"",
+    "k": lambda source, record: record.key or b"",
+    "t": lambda source, record: source.topic.encode(),
+    "p": lambda source, record: b"%d" % source.partition,
+    "o": lambda source, record: b"%d" % record.offset,
+    "T": lambda source, record: b"%d" % record.timestamp,
+    "d": lambda source, record: format_time(record.timestamp).encode(),
+    "h": lambda source, record: b",".join([name.encode() + b"=" + (value or b"") for name, value in record.headers]),
+    "S": lambda source, record: b"%d" % (-1 if record.value is None else len(record.value)),
+    "K": lambda source, record: b"%d" % (-1 if record.key is None else len(record.key)),
+}
+
+
+def render_format(template: str) -> Renderer:
+    """A format: %s %k %t %p %o %T %d %h %S %K %%, and escapes."""
+    pieces = _parse_format(template)
+
+    def render(taken: SourceBatch) -> bytes:
+        source, batch = taken
+        out: list[bytes] = []
+        for record in batch.records():
+            out += [piece if isinstance(piece, bytes) else piece(source, record) for piece in pieces]
+        return b"".join(out)
+
+    return render
+
+
+def _parse_format(template: str) -> list[bytes | Piece]:
+    pieces: list[bytes | Piece] = []
+    literals = template.split("%")
+    pieces.append(parse_escapes(literals[0]))
+    rest = iter(literals[1:])
+    for part in rest:
+        if part == "":  # two percent signs in a row: one, and what follows is plain
+            pieces.append(b"%" + parse_escapes(next(rest, "")))
+        elif part[0] in _PIECES:
+            pieces += [_PIECES[part[0]], parse_escapes(part[1:])]
+        else:
+            raise UsageError(f"-F: no such field %{part[0]}: there is {' '.join('%' + letter for letter in _PIECES)} %%")
+    if template.endswith("%") and not template.endswith("%%"):
+        raise UsageError("-F: the format ends in a single %: write %% for a percent sign")
+    return [piece for piece in pieces if piece != b""]

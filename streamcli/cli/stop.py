@@ -1,0 +1,57 @@
+"""Ctrl-C and SIGTERM: finish what is in hand, then leave with 128+signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal asked the command to stop."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+        super().__init__(signal.Signals(signum).name)
+
+    @property
+    def status(self) -> int:
+        return 128 + self.signum
+
+
+class StopSignals:
+    """Raises Stopped where the command stands, or while deferred keeps the signal in `pending` and wakes a poll."""
+
+    def __init__(self) -> None:
+        self.pending: Stopped | None = None
+        self._deferred = False
+
+    def install(self) -> None:
+        """Take over the signals, but for those that our parent had us ignore (nohup, a background job)."""
+        for signum in _SIGNALS:
+            if signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, self._receive)
+
+    @contextmanager
+    def deferred(self) -> Iterator[int]:
+        """Keep signals for later; yields a descriptor that becomes readable when one came."""
+        readable, writable = os.pipe()
+        os.set_blocking(writable, False)
+        self._deferred = True
+        previous = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+        try:
+            yield readable
+        finally:
+            signal.set_wakeup_fd(previous)
+            self._deferred = False
+            os.close(readable)
+            os.close(writable)
+
+    def _receive(self, signum: int, _: FrameType | None) -> None:
+        self.pending = Stopped(signum)
+        if not self._deferred:
+            raise self.pending

@@ -1,0 +1,157 @@
+"""The topics commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from streamcli.cli.context import Context, complain
+from streamcli.cli.values import format_duration, format_size, format_time, parse_duration, parse_number, parse_size
+from streamcli.record.errors import StreamcliError, UsageError
+from streamcli.storage.config import DURATION, SETTINGS, SIZE, TopicConfig
+from streamcli.storage.directory import LogDirectory, TopicExists, check_config
+from streamcli.storage.layout import check_topic_name
+from streamcli.storage.log import Log, LogSummary
+
+
+def parse_settings(assignments: list[str]) -> dict[str, int]:
+    """NAME=VALUE of -c as stored; UsageError for an unknown name or a bad value."""
+    overrides: dict[str, int] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        setting = SETTINGS.get(name)
+        if not equals or setting is None:
+            raise UsageError(f"bad topic config {assignment!r}: use NAME=VALUE, with {', '.join(SETTINGS)}")
+        parse = {SIZE: parse_size, DURATION: _parse_milliseconds}[setting.kind]
+        overrides[name] = parse(value)
+    return overrides
+
+
+def _parse_milliseconds(value: str) -> int:
+    """A duration, or as in Kafka a bare number of ms."""
+    return parse_number(value) if value.isdigit() else parse_duration(value)
+
+
+def create(
+    context: Context,
+    names: list[str],
+    partitions: int,
+    segment_bytes: int | None,
+    segment_age: int | None,
+    config: list[str],
+    if_not_exists: bool,
+) -> int:
+    """Create each topic; all names and values are checked before the first is made."""
+    overrides = parse_settings(config)
+    if segment_bytes is not None:
+        overrides["segment.bytes"] = segment_bytes
+    if segment_age is not None:
+        overrides["segment.ms"] = segment_age
+    wanted = TopicConfig(partitions, overrides)
+    check_config(wanted)
+    for name in names:
+        check_topic_name(name)
+    directory = context.open(create=True)
+    status = 0
+    for name in names:
+        try:
+            directory.create_topic(name, wanted)
+        except TopicExists as error:
+            if not if_not_exists:
+                complain(f"{error}: use --if-not-exists if that is all right")
+                status = error.status
+    return status
+
+
+def list_topics(context: Context, pattern: str | None, json: bool) -> int:
+    """Print the names, sorted; with `json` the partitions and config too."""
+    directory = context.open()
+    if not directory.exists:
+        context.notice(f"there is no log directory at {directory.path} yet: produce or topics create makes it")
+    for name in directory.topics(pattern or "*"):
+        if json:
+            config = directory.config(name)
+            _print_json({"topic": name, "partitions": config.partitions, "config": _config(config)})
+        else:
+            print(name)
+    return 0
+
+
+def describe(context: Context, names: list[str], json: bool) -> int:
+    """Print config and partitions of each topic."""
+    directory = context.open()
+    for name in names:
+        config = directory.config(name)
+        summaries = [Log(directory.partition_directory(name, number)).summary() for number in range(config.partitions)]
+        if json:
+            partitions = [_partition(number, summary) for number, summary in enumerate(summaries)]
+            _print_json({"topic": name, "config": _config(config), "partitions": partitions})
+        else:
+            _print_description(name, config, summaries)
+    return 0
+
+
+def delete(context: Context, names: list[str], yes: bool) -> int:
+    """Delete each topic, once all are known to exist and the user has said so."""
+    directory = context.open()
+    for name in names:
+        directory.config(name)
+    if not yes and not _confirmed(directory, names):
+        return StreamcliError.status
+    for name in names:
+        directory.delete_topic(name)
+    return 0
+
+
+def _confirmed(directory: LogDirectory, names: list[str]) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("topics delete removes all records: add -y to do it without being asked")
+    print(f"Delete {', '.join(names)} and all records in {directory.path}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    print(json.dumps(fields, separators=(",", ":")))
+
+
+def _config(config: TopicConfig) -> dict[str, int]:
+    return {name: config.value(name) for name in SETTINGS}
+
+
+def _partition(number: int, summary: LogSummary) -> dict[str, int | None]:
+    return {
+        "partition": number,
+        "log_start_offset": summary.start,
+        "log_end_offset": summary.end,
+        "size": summary.size,
+        "segments": summary.segments,
+        "first_timestamp": summary.first_timestamp,
+        "last_timestamp": summary.last_timestamp,
+    }
+
+
+def _shown(name: str, value: int) -> str:
+    if SETTINGS[name].kind == DURATION:
+        return format_duration(value)
+    for unit, size in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if value % size == 0 and value:
+            return f"{value // size}{unit}"
+    return str(value)
+
+
+def _print_description(name: str, config: TopicConfig, summaries: list[LogSummary]) -> None:
+    settings = " ".join(f"{setting}={_shown(setting, config.value(setting))}" for setting in SETTINGS)
+    print(f"topic {name}, partitions {config.partitions}, {settings}")
+    rows = [("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")]
+    for number, summary in enumerate(summaries):
+        times = [
+            "-" if time is None else format_time(time) for time in (summary.first_timestamp, summary.last_timestamp)
+        ]
+        counts = (str(number), str(summary.start), str(summary.end), format_size(summary.size), str(summary.segments))
+        rows.append((*counts, *times))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[:5], widths[:5], strict=True)]
+        cells += [cell.ljust(width) for cell, width in zip(row[5:], widths[5:], strict=True)]
+        print("  ".join(cells).rstrip())

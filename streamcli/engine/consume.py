@@ -1,0 +1,285 @@
+"""Consuming without a group: from where to where, in which order, and what comes later."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from streamcli.record.batch import RecordBatch
+from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange
+from streamcli.storage import layout
+from streamcli.storage.cursor import Cursor
+from streamcli.storage.directory import LogDirectory
+from streamcli.storage.format import BatchHeader
+from streamcli.storage.log import Log
+from streamcli.storage.tail import Mark
+from streamcli.storage.watch import Wake, Watcher
+
+BEGINNING, END, OFFSET, LAST, TIME = "beginning", "end", "offset", "last", "time"
+
+
+class Bound(NamedTuple):
+    """One end of a range: `kind` BEGINNING, END, OFFSET, LAST (`number` records before the end, over all partitions) or
+    TIME (`number` ms since the epoch: the first record of that time or later)."""
+
+    kind: str
+    number: int = 0
+
+
+class Range(NamedTuple):
+    """What to read: from `start` on, and before `stop`."""
+
+    start: Bound = Bound(BEGINNING)
+    stop: Bound = Bound(END)
+
+
+class Source(NamedTuple):
+    """A partition to read."""
+
+    topic: str
+    partition: int
+    log: Log
+
+
+class SourceBatch(NamedTuple):
+    """A batch and the partition it comes from."""
+
+    source: Source
+    batch: RecordBatch
+
+
+class PartitionRead:
+    """The reading of one partition: up to offset `stop` (None: no bound) and the cursor's end."""
+
+    __slots__ = ("cursor", "source", "stop")
+
+    def __init__(self, source: Source, cursor: Cursor, stop: int | None) -> None:
+        self.source = source
+        self.cursor = cursor
+        self.stop = stop
+
+    def peek(self, on_damage: Callable[[CorruptData], None]) -> BatchHeader | None:
+        """The next batch's header, None when there is none (now). `on_damage` gets damage and raises, or returns to go past it."""
+        while True:
+            try:
+                header = self.cursor.peek()
+            except CorruptData as damage:
+                on_damage(damage)
+                self.cursor.skip_damage(damage)
+                continue
+            return None if header is None or self._is_past(header.base_offset) else header
+
+    def take(self, on_damage: Callable[[CorruptData], None]) -> SourceBatch | None:
+        """The batch that `peek` showed, cut at `stop`; None when it is damaged and gone past."""
+        try:
+            batch = self.cursor.take()
+            part = batch if self.stop is None else batch.between(0, self.stop)
+        except CorruptData as damage:
+            on_damage(damage)
+            self.cursor.skip_damage(damage)
+            return None
+        return None if part is None else SourceBatch(self.source, part)
+
+    def is_finished(self) -> bool:
+        return self._is_past(self.cursor.offset)
+
+    def _is_past(self, offset: int) -> bool:
+        return self.stop is not None and offset >= self.stop
+
+
+def find_sources(directory: LogDirectory, patterns: list[str], partitions: list[int], *, wait: bool) -> list[Source]:
+    """The partitions of the topics named or matched. NotFound when a name, or a glob, has none (a glob with `wait`: none yet)."""
+    topics: dict[str, None] = {}
+    for pattern in patterns:
+        if not is_glob(pattern):
+            topics[layout.check_topic_name(pattern)] = None
+            continue
+        found = directory.topics(pattern)
+        if not found and not wait:
+            raise NotFound(f"no topic matches {pattern!r} (in {directory.path}): see `streamcli topics list`")
+        topics.update(dict.fromkeys(found))
+    return [source for topic in topics for source in topic_sources(directory, topic, partitions)]
+
+
+def topic_sources(directory: LogDirectory, topic: str, partitions: list[int]) -> list[Source]:
+    """The partitions of a topic, or those chosen of it."""
+    chosen = partitions or range(directory.config(topic).partitions)
+    return [Source(topic, number, Log(directory.partition_directory(topic, number))) for number in chosen]
+
+
+def is_glob(pattern: str) -> bool:
+    return any(character in pattern for character in "*?[")
+
+
+def start_reads(sources: list[Source], wanted: Range, *, follow: bool) -> list[PartitionRead]:
+    """Resolve `wanted` on every partition, each end pinned now. OffsetOutOfRange when an offset is not there."""
+    ends = [source.log.end() for source in sources]
+    if wanted.start.kind == LAST:
+        starts = last_records(sources, ends, wanted.start.number)
+    else:
+        starts = [_offset(source, end, wanted.start) for source, end in zip(sources, ends, strict=True)]
+    reads = []
+    for source, end, start in zip(sources, ends, starts, strict=True):
+        stop = None if wanted.stop.kind == END else _stop(source, end, wanted.stop)
+        reads.append(PartitionRead(source, source.log.cursor(start, None if follow else end), stop))
+    return reads
+
+
+def last_records(sources: list[Source], ends: list[Mark], count: int) -> list[int]:
+    """Where each partition's part of the last `count` records begins, in the order that a merged read has."""
+    walks = [source.log.headers_backwards(source.log.start(), end) for source, end in zip(sources, ends, strict=True)]
+    starts = [end.offset for end in ends]
+    heap: list[tuple[int, int, BatchHeader]] = []
+    for number, walk in enumerate(walks):
+        _push_header(heap, walk, number)
+    missing = count
+    while heap and missing > 0:
+        _, negative, header = heapq.heappop(heap)
+        number = -negative
+        starts[number] = header.base_offset
+        if header.count > missing:
+            starts[number] = _offset_from_end(sources[number], ends[number], header, missing)
+        missing -= header.count
+        _push_header(heap, walks[number], number)
+    return starts
+
+
+def merged(reads: Iterable[PartitionRead], on_damage: Callable[[CorruptData], None]) -> Iterator[SourceBatch]:
+    """The batches that are there, by time over all partitions; within a partition in its order."""
+    heap: list[tuple[int, int, PartitionRead]] = []
+    for number, read in enumerate(reads):
+        _push_read(heap, read, number, on_damage)
+    while heap:
+        _, number, read = heap[0]
+        taken = read.take(on_damage)
+        if taken is not None:
+            yield taken
+        heapq.heappop(heap)
+        _push_read(heap, read, number, on_damage)
+
+
+class Following:
+    """Batches as they are appended, for ever: those that are there by time, then each as it comes.
+
+    idle: stop after that many seconds without any (None: never). hangup: a pipe whose closing by its reader ends it.
+    before_wait is called when all that is there was given.
+    """
+
+    def __init__(
+        self,
+        directory: LogDirectory,
+        patterns: list[str],
+        partitions: list[int],
+        *,
+        on_damage: Callable[[CorruptData], None],
+        before_wait: Callable[[], None],
+        idle: float | None = None,
+        hangup: int | None = None,
+    ) -> None:
+        self._directory = directory
+        self._globs = [pattern for pattern in patterns if is_glob(pattern)]
+        self._partitions = partitions
+        self._on_damage = on_damage
+        self._before_wait = before_wait
+        self._idle = idle
+        self._hangup = hangup
+        self._watcher = Watcher()
+
+    def batches(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
+        reads = list(reads)
+        if self._globs:
+            self._watcher.add(self._directory.topics_directory())
+        for read in reads:
+            self._watcher.add(read.source.log.directory)
+        looked_at = reads
+        last = time.monotonic()
+        while True:
+            given = 0
+            for batch in merged(looked_at, self._on_damage):
+                given += 1
+                yield batch
+            self._before_wait()
+            if reads and not self._globs and all(read.is_finished() for read in reads):
+                return
+            if given:
+                last = time.monotonic()
+            wake = self._wait(last)
+            if wake is None:
+                return
+            reads += self._new_reads(reads)
+            chosen = wake.directories
+            looked_at = [read for read in reads if chosen is None or read.source.log.directory in chosen]
+
+    def close(self) -> None:
+        self._watcher.close()
+
+    def _wait(self, last: float) -> Wake | None:
+        """Why to look again; None when it is time to stop."""
+        left = None if self._idle is None else last + self._idle - time.monotonic()
+        if left is not None and left <= 0:
+            return None
+        wake = self._watcher.wait(left, self._hangup)
+        return None if wake.hangup else wake
+
+    def _new_reads(self, reads: list[PartitionRead]) -> list[PartitionRead]:
+        """Reads of the topics that match by now, from their beginning."""
+        if not self._globs:
+            return []
+        known = {read.source.topic for read in reads}
+        topics = {topic for pattern in self._globs for topic in self._directory.topics(pattern)} - known
+        sources = [source for topic in sorted(topics) for source in topic_sources(self._directory, topic, self._partitions)]
+        for source in sources:
+            self._watcher.add(source.log.directory)
+        return [PartitionRead(source, source.log.cursor(0, None), None) for source in sources]
+
+
+def _push_header(heap: list[tuple[int, int, BatchHeader]], walk: Iterator[BatchHeader], number: int) -> None:
+    header = next(walk, None)
+    if header is not None:
+        heapq.heappush(heap, (-header.max_timestamp, -number, header))
+
+
+def _push_read(
+    heap: list[tuple[int, int, PartitionRead]], read: PartitionRead, number: int, on_damage: Callable[[CorruptData], None]
+) -> None:
+    header = read.peek(on_damage)
+    if header is not None:
+        heapq.heappush(heap, (header.max_timestamp, number, read))
+
+
+def _offset_from_end(source: Source, end: Mark, header: BatchHeader, count: int) -> int:
+    """The offset of the record `count` from the end of a batch."""
+    if header.last_offset_delta + 1 == header.count:
+        return header.next_offset - count
+    cursor = source.log.cursor(header.base_offset, end)
+    try:
+        return cursor.take().offsets()[-count] if cursor.peek() else header.base_offset
+    finally:
+        cursor.close()
+
+
+def _offset(source: Source, end: Mark, bound: Bound) -> int:
+    start = source.log.start()
+    if bound.kind == BEGINNING:
+        return start
+    if bound.kind == END:
+        return end.offset
+    if bound.kind == TIME:
+        return source.log.offset_at(bound.number, end)
+    if not start <= bound.number <= end.offset:
+        holds = f"offsets {start} to {end.offset - 1}" if end.offset > start else "no records yet"
+        raise OffsetOutOfRange(
+            f"offset {bound.number} is out of range ({source.topic}, partition {source.partition} has {holds}): "
+            "use -o beginning, or choose a partition with -p"
+        )
+    return bound.number
+
+
+def _stop(source: Source, end: Mark, bound: Bound) -> int:
+    if bound.kind == OFFSET:
+        return bound.number
+    if bound.kind == LAST:
+        return max(end.offset - bound.number, 0)
+    return source.log.offset_at(bound.number, end)

@@ -1,0 +1,232 @@
+"""Producing: which partition, one append a batch, and the count of what is durable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamcli.engine.partitioner import StickyPartitioner, partition_of
+from streamcli.record.batch import Columns, pick, split_column
+from streamcli.storage.append import Appender, RollPolicy, SyncTicket
+from streamcli.storage.directory import LogDirectory
+
+if TYPE_CHECKING:
+    import threading
+
+SYNC_EXIT, SYNC_BATCH, SYNC_NONE = "exit", "batch", "none"
+SYNC_INTERVAL = 1.0
+"""Seconds that a record waits for its fsync, at most, while a producer with SYNC_EXIT runs."""
+
+
+class Placement(NamedTuple):
+    """Where records of an appended chunk went: `indexes` of the chunk, at `base_offset` and on."""
+
+    partition: int
+    base_offset: int
+    indexes: range | list[int]
+
+
+class Producer:
+    """Appends to one topic of a log directory.
+
+    partition: the one to write to, None to go by key. sync: when records become durable: SYNC_BATCH before `append`
+    returns, SYNC_EXIT at `finish` and within SYNC_INTERVAL while `tick` is called, SYNC_NONE never. clock: ms since
+    the epoch; warn: takes a line for the user.
+
+    appended and durable count records of the input, from its beginning; `scattered` counts those after `appended`
+    that were written to other partitions before one failed.
+    """
+
+    def __init__(
+        self,
+        directory: LogDirectory,
+        topic: str,
+        *,
+        partition: int | None,
+        sync: str,
+        clock: Callable[[], int],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._config = directory.config(topic)
+        self._paths: Callable[[int], str] = lambda number: directory.partition_directory(topic, number)
+        if partition is not None:
+            self._paths(partition)
+        self._fixed = partition
+        self._sync = sync
+        self._lock_timeout = directory.lock_timeout
+        self._clock = clock
+        self._warn = warn
+        self._sticky = StickyPartitioner(self._config.partitions)
+        self._appenders: dict[int, Appender] = {}
+        self._dirty: set[int] = set()
+        self._background: _BackgroundSync | None = None
+        self._dirty_since: float | None = None
+        self._sync_failed = False
+        self.appended = 0
+        self.durable = 0
+        self.scattered = 0
+
+    @property
+    def partitions(self) -> int:
+        return self._config.partitions
+
+    @property
+    def max_record_bytes(self) -> int:
+        return self._config.value("max.message.bytes")
+
+    def append(self, columns: Columns, partitions: list[int | None] | None = None) -> list[Placement]:
+        """Append a chunk of the input, in order; `partitions` has a record's own partition where it is to have one.
+
+        OSError and StreamcliError leave `appended` at the last record before the first that was not written.
+        """
+        placements: list[Placement] = []
+        try:
+            for partition, indexes in self._split(columns, partitions):
+                part = columns if isinstance(indexes, range) else pick(columns, indexes)
+                base_offset = self._appender(partition).append(part)
+                self._dirty.add(partition)
+                placements.append(Placement(partition, base_offset, indexes))
+        except BaseException:
+            self._count_prefix(placements)
+            raise
+        self.appended += columns.count
+        if self._dirty_since is None:
+            self._dirty_since = time.monotonic()
+        if self._sync == SYNC_BATCH:
+            self._sync_all()
+        return placements
+
+    def due_in(self) -> float | None:
+        """Seconds until `tick` has something to do; None while it has not."""
+        if self._background is not None:
+            return 0.05
+        if self._sync != SYNC_EXIT or self._dirty_since is None:
+            return None
+        return max(0.0, self._dirty_since + SYNC_INTERVAL - time.monotonic())
+
+    def tick(self) -> None:
+        """Start the fsync that is due, beside the appending, or take note of one that is done. OSError when it failed."""
+        if self._background is not None and self._background.is_done():
+            self._end_background()
+        if self._background is None and self.due_in() == 0.0:
+            self._background = _BackgroundSync(
+                [(self._appenders[partition], self._appenders[partition].begin_sync()) for partition in self._dirty],
+                self.appended,
+            )
+            self._dirty.clear()
+            self._dirty_since = None
+
+    def finish(self) -> None:
+        """Make all that was appended durable, as the sync policy says. OSError when that failed.
+
+        After a failed fsync it does nothing: the kernel marks the lost pages clean, so another would seem to succeed.
+        """
+        if self._background is not None:
+            self._end_background()
+        if self._sync == SYNC_NONE:
+            self.durable = self.appended
+        else:
+            self._sync_all()
+
+    def close(self) -> None:
+        for appender in self._appenders.values():
+            appender.close()
+
+    def _sync_all(self) -> None:
+        if self._sync_failed:
+            return
+        dirty, self._dirty = self._dirty, set()
+        try:
+            for partition in dirty:
+                self._appenders[partition].sync()
+        except BaseException:
+            self._sync_failed = True
+            raise
+        self.durable = self.appended
+        self._dirty_since = None
+
+    def _end_background(self) -> None:
+        background, self._background = self._background, None
+        assert background is not None
+        try:
+            self.durable = background.result()
+        except BaseException:
+            self._sync_failed = True
+            raise
+
+    def _appender(self, partition: int) -> Appender:
+        appender = self._appenders.get(partition)
+        if appender is None:
+            config = self._config
+            policy = RollPolicy(config.value("segment.bytes"), config.value("segment.ms"))
+            appender = self._appenders[partition] = Appender(
+                self._paths(partition), policy, lock_timeout=self._lock_timeout, clock=self._clock, warn=self._warn
+            )
+        return appender
+
+    def _split(
+        self, columns: Columns, partitions: list[int | None] | None
+    ) -> Iterable[tuple[int, range | list[int]]]:
+        """(partition, indexes of its records), each partition once; a range stands for the whole chunk."""
+        whole = range(columns.count)
+        if self._fixed is not None:
+            return [(self._fixed, whole)]
+        keys = None if columns.keys is None else split_column(columns.keys)
+        if self._config.partitions == 1 and partitions is None:
+            return [(0, whole)]
+        if keys is None and partitions is None:
+            key = columns.common_key
+            return [(partition_of(key, self._config.partitions) if key else self._sticky.next(), whole)]
+        buckets: dict[int, list[int]] = {}
+        sticky: int | None = None
+        count = self._config.partitions
+        for index in whole:
+            key = keys[index] if keys is not None else columns.common_key
+            partition = partitions[index] if partitions is not None else None
+            if partition is None and key:
+                partition = partition_of(key, count)
+            if partition is None:
+                if sticky is None:
+                    sticky = self._sticky.next()
+                partition = sticky
+            buckets.setdefault(partition, []).append(index)
+        return buckets.items()
+
+    def _count_prefix(self, placements: list[Placement]) -> None:
+        written = sorted(index for placement in placements for index in placement.indexes)
+        prefix = next((number for number, index in enumerate(written) if number != index), len(written))
+        self.appended += prefix
+        self.scattered = len(written) - prefix
+
+
+class _BackgroundSync:
+    """fsyncs of several partitions in a thread; what they make durable is `appended` records of the input."""
+
+    def __init__(self, tickets: list[tuple[Appender, SyncTicket]], appended: int) -> None:
+        import threading
+
+        self._tickets = tickets
+        self._appended = appended
+        self._error: OSError | None = None
+        self._thread: threading.Thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def is_done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def result(self) -> int:
+        """Wait, note the checkpoints, and return the durable count; OSError when an fsync failed."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        for appender, ticket in self._tickets:
+            appender.end_sync(ticket)
+        return self._appended
+
+    def _run(self) -> None:
+        for _, ticket in self._tickets:
+            try:
+                ticket.wait()
+            except OSError as error:
+                self._error = error

@@ -1,0 +1,1 @@
+"""Records, record batches and errors: frozen values without I/O, known to every layer."""

@@ -1,0 +1,285 @@
+"""Appending to a partition: lock, catch up, write one batch, roll, sync, checkpoint; and recovery of a torn tail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamcli.record.batch import Columns
+from streamcli.record.errors import CorruptData, NotFound
+from streamcli.storage import durable, layout
+from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from streamcli.storage.format import BatchHeader, Body, encode_batch
+from streamcli.storage.index import INTERVAL, SparseIndex
+from streamcli.storage.locks import AppendLock
+from streamcli.storage.segment import Segment
+from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
+
+
+class RollPolicy(NamedTuple):
+    """When a segment is full: at `segment_bytes`, or when its first batch is `segment_ms` old."""
+
+    segment_bytes: int
+    segment_ms: int
+
+
+class SyncTicket(NamedTuple):
+    """What an fsync of `fd` makes durable: the log up to `end`. `fd` is the ticket's own."""
+
+    fd: int
+    end: Mark
+
+    def wait(self) -> None:
+        """Return once it is on disk; may run in another thread than the appender."""
+        try:
+            durable.sync_data(self.fd)
+        finally:
+            os.close(self.fd)
+
+
+class Appender:
+    """Appends batches to one partition, among any number of other processes that do.
+
+    clock: ms since the epoch, read under the lock, so that timestamps rise along the log; warn: takes a line for the
+    user. Not for several threads at once, but for a SyncTicket's `wait`.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        policy: RollPolicy,
+        *,
+        lock_timeout: float,
+        clock: Callable[[], int],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._policy = policy
+        self._clock = clock
+        self._warn = warn
+        self._segment: Segment | None = None
+        self._index: SparseIndex | None = None
+        self._indexed_to = -INTERVAL
+        self._first_timestamp: int | None = None
+        self._end = Mark(0, 0, 0, 0)
+        try:
+            self._lock = AppendLock(os.path.join(directory, layout.LOCK), lock_timeout)
+        except FileNotFoundError:
+            raise NotFound(f"the partition's directory is gone ({directory}): was the topic deleted?") from None
+
+    @property
+    def end_offset(self) -> int:
+        """The next offset, as of this appender's last look."""
+        return self._end.offset
+
+    def append(self, columns: Columns) -> int:
+        """Append one batch, whole or not at all, and return its base offset. On disk after `sync`.
+
+        OSError (ENOSPC, EIO ...) leaves the log as it was.
+        """
+        with self._lock:
+            segment = self._catch_up()
+            now = self._clock()
+            if self._first_timestamp is not None and now - self._first_timestamp >= self._policy.segment_ms:
+                segment = self._roll(segment)
+            header, buffers = self._encode(columns, now)
+            if 0 < header.position and header.end > self._policy.segment_bytes:
+                segment = self._roll(segment)
+                header, buffers = self._encode(columns, now)
+            self._write(segment, header, buffers)
+            if self._index_is_due(header):
+                self._add_to_index(header, self._end.max_timestamp)
+            self._note(header)
+            return header.base_offset
+
+    def sync(self) -> None:
+        """Make everything up to this appender's last batch durable, and say so in the checkpoint."""
+        if self._segment is None:
+            return
+        ticket = self.begin_sync()
+        ticket.wait()
+        self.end_sync(ticket)
+
+    def begin_sync(self) -> SyncTicket:
+        """What a sync started now covers; its `wait` does the work, then call `end_sync`."""
+        assert self._segment is not None
+        return SyncTicket(os.dup(self._segment.fd), self._end)
+
+    def end_sync(self, ticket: SyncTicket) -> None:
+        """Note in the checkpoint that the ticket's part is on disk."""
+        with self._lock:
+            if self._is_ours():
+                self._checkpoint(ticket.end)
+
+    def close(self) -> None:
+        self._close_segment()
+        self._lock.close()
+
+    def _catch_up(self) -> Segment:
+        """The active segment, with `_end` at its end, whoever wrote since. Under the lock."""
+        segment = self._segment
+        if segment is not None:
+            try:
+                status = os.stat(segment.path)
+            except FileNotFoundError:
+                status = None
+            if status is not None and status.st_ino == os.fstat(segment.fd).st_ino:
+                if status.st_size != self._end.position:
+                    self._follow(segment, status.st_size)
+                if not os.path.exists(layout.segment_path(self._directory, self._end.offset)) or self._end.position == 0:
+                    return segment
+        return self._open()
+
+    def _follow(self, segment: Segment, size: int) -> None:
+        """Take in what others appended, header by header, and recover when it ends in a torn batch."""
+        segment.forget()
+        for header in segment.headers(self._end.position, size):
+            if self._index_is_due(header):  # and its writer has done it, by the same rule
+                self._indexed_to = header.position
+            self._note(header)
+        if self._end.position != size:
+            self._recover(segment, find_tail(self._directory, segment))
+
+    def _open(self) -> Segment:
+        """Open the last segment and find its end. Under the lock."""
+        self._close_segment()
+        if not self._is_ours():
+            raise NotFound(f"the topic was deleted while it was being written ({self._directory}): nothing more is appended")
+        bases = layout.segment_bases(self._directory)
+        if not bases:
+            checkpoint = read_checkpoint(self._directory)
+            bases = [checkpoint.offset if checkpoint else 0]
+            durable.create_file(layout.segment_path(self._directory, bases[0]))
+            durable.sync_directory(self._directory)
+        segment = Segment(self._directory, bases[-1], writable=True)
+        self._segment = segment
+        self._recover(segment, find_tail(self._directory, segment))
+        self._open_index(segment)
+        first = segment.header_at(0) if self._end.position else None
+        self._first_timestamp = first.min_timestamp if first else None
+        known = read_checkpoint(self._directory)
+        if known is None or known.boot_id != durable.boot_id():
+            durable.sync_data(segment.fd)
+            self._checkpoint(self._end)
+        return segment
+
+    def _recover(self, segment: Segment, tail: Tail) -> None:
+        """Make the end of the file the end of the log. The cut bytes are kept, on disk, before they are cut."""
+        segment.forget()
+        self._end = tail.end
+        position = tail.end.position
+        where = f"{segment.path}, position {position}"
+        if tail.missing:
+            self._warn(
+                f"{tail.missing} bytes that were known to be on disk are missing at the end of the log ({segment.path}): "
+                "was the file cut or restored from a copy? Going on after what is there"
+            )
+        if tail.kind == DAMAGED:
+            raise CorruptData(
+                "the log does not end in a whole batch, so where to append is not known; to give those bytes up, "
+                f"copy them aside and run: truncate -s {position} {segment.path}",
+                segment.path,
+                position,
+                length=tail.size - position,
+                first=tail.end.offset,
+            )
+        if tail.kind != CLEAN:
+            kept = durable.keep_cut_bytes(segment.path, segment.fd, position, tail.size)
+            durable.truncate(segment.fd, position)
+            durable.sync_data(segment.fd)
+            why = "an append that did not finish" if tail.kind == TORN else "bytes that are no batch"
+            self._warn(f"recovered the log: cut {tail.size - position} bytes of {why} ({where}), kept in {kept}")
+            self._checkpoint(tail.end)
+
+    def _open_index(self, segment: Segment) -> None:
+        """Open the active segment's index, cut to what leads to this log, and fill in what is missing."""
+        base, end = segment.base_offset, self._end
+        index = self._index = SparseIndex(layout.index_path(self._directory, base), writable=True)
+        mark = last_indexed(self._directory, segment, end.position)
+        if mark is not None:
+            last = index.last_where(lambda entry: entry.position <= mark.position)
+            index.keep(last[0] + 1 if last else 0)
+            self._indexed_to = mark.position
+            if end.position - mark.position > INTERVAL:
+                self._index_from(mark)
+            return
+        index.keep(0)
+        self._indexed_to = -INTERVAL
+        if end.position:
+            self._index_from(Mark(base, 0, base, max_timestamp_before(self._directory, base)))
+
+    def _index_from(self, start: Mark) -> None:
+        assert self._segment is not None
+        latest = start.max_timestamp
+        for header in self._segment.headers(start.position, self._end.position):
+            if self._index_is_due(header):
+                self._add_to_index(header, latest)
+            latest = max(latest, header.max_timestamp)
+
+    def _index_is_due(self, header: BatchHeader) -> bool:
+        return header.position - self._indexed_to >= INTERVAL
+
+    def _add_to_index(self, header: BatchHeader, max_timestamp_before: int) -> None:
+        assert self._index is not None
+        self._index.append(header, max_timestamp_before)
+        self._indexed_to = header.position
+
+    def _note(self, header: BatchHeader) -> None:
+        """Move the end past a batch that is in the file."""
+        end = self._end
+        if header.position == 0:
+            self._first_timestamp = header.min_timestamp
+        latest = max(end.max_timestamp, header.max_timestamp)
+        self._end = Mark(end.segment, header.end, header.next_offset, latest)
+
+    def _write(self, segment: Segment, header: BatchHeader, buffers: Body) -> None:
+        length = header.end - header.position
+        try:
+            written = os.pwritev(segment.fd, buffers, header.position)
+            if written != length:
+                rest = b"".join(buffers)[written:]
+                durable.write_all(segment.fd, rest, header.position + written)
+        except BaseException:
+            durable.truncate(segment.fd, header.position)
+            raise
+
+    def _encode(self, columns: Columns, now: int) -> tuple[BatchHeader, Body]:
+        return encode_batch(columns, position=self._end.position, base_offset=self._end.offset, timestamp=now)
+
+    def _roll(self, segment: Segment) -> Segment:
+        """Close the active segment and make the next. The old one is on disk first: only the last segment is ever unsynced."""
+        durable.sync_data(segment.fd)
+        end = self._end
+        durable.create_file(layout.segment_path(self._directory, end.offset))
+        durable.sync_directory(self._directory)
+        self._close_segment()
+        self._segment = Segment(self._directory, end.offset, writable=True)
+        self._end = Mark(end.offset, 0, end.offset, end.max_timestamp)
+        self._index = SparseIndex(layout.index_path(self._directory, end.offset), writable=True)
+        self._index.keep(0)
+        self._indexed_to = -INTERVAL
+        self._first_timestamp = None
+        self._checkpoint(self._end)
+        return self._segment
+
+    def _checkpoint(self, end: Mark) -> None:
+        """Write the checkpoint, unless this boot's already says more. A cache: no room for it is no failure."""
+        boot_id = durable.boot_id()
+        known = read_checkpoint(self._directory)
+        if known is not None and known.boot_id == boot_id and (known.segment, known.position) >= end[:2]:
+            return
+        try:
+            write_checkpoint(self._directory, Checkpoint(boot_id, *end))
+        except OSError:
+            return
+
+    def _is_ours(self) -> bool:
+        """Whether the directory we opened is still the topic's: a deleted topic takes its lock file along."""
+        return self._lock.is_at_its_path()
+
+    def _close_segment(self) -> None:
+        for opened in (self._segment, self._index):
+            if opened is not None:
+                opened.close()
+        self._segment = self._index = None

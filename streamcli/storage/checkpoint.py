@@ -1,0 +1,71 @@
+"""The checkpoint of a partition: the position known to be on disk, and in which boot of the machine that was written.
+
+One line of fixed width, rewritten in place: a torn or stale one fails its checksum and is as good as none.
+
+    streamcli-checkpoint 1 BOOT_ID SEGMENT POSITION OFFSET MAX_TIMESTAMP CRC\\n
+
+SEGMENT (a base offset), POSITION (bytes) and OFFSET (the next to be written there) have 20 digits, MAX_TIMESTAMP
+(the log's greatest, ms) a sign and 19, CRC is the CRC-32C of the text before its space, in 8 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from crc32c import crc32c
+
+from streamcli.storage import durable, layout
+
+_WORDS = ("streamcli-checkpoint", "1")
+
+
+class Checkpoint(NamedTuple):
+    boot_id: str
+    segment: int
+    position: int
+    offset: int
+    max_timestamp: int
+
+    def encode(self) -> bytes:
+        text = (
+            f"{' '.join(_WORDS)} {self.boot_id} {self.segment:020d} {self.position:020d} "
+            f"{self.offset:020d} {self.max_timestamp:+020d}"
+        )
+        return f"{text} {crc32c(text.encode()):08x}\n".encode()
+
+
+def decode_checkpoint(data: bytes) -> Checkpoint | None:
+    """The checkpoint in `data`, or None when it is damaged or of another version."""
+    text, _, crc = data.rpartition(b" ")
+    if crc != b"%08x\n" % crc32c(text):
+        return None
+    words = text.decode("ascii", "replace").split(" ")
+    if len(words) != 7 or tuple(words[:2]) != _WORDS:
+        return None
+    try:
+        return Checkpoint(words[2], *(int(word) for word in words[3:]))
+    except ValueError:
+        return None
+
+
+def read_checkpoint(partition_directory: str) -> Checkpoint | None:
+    """The checkpoint there, or None when it is missing, damaged or unreadable."""
+    try:
+        fd = os.open(os.path.join(partition_directory, layout.CHECKPOINT), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return decode_checkpoint(os.read(fd, 4096))
+    finally:
+        os.close(fd)
+
+
+def write_checkpoint(partition_directory: str, checkpoint: Checkpoint) -> None:
+    """Record that everything up to the checkpoint is on disk. Only under the append lock, after the fsync."""
+    path = os.path.join(partition_directory, layout.CHECKPOINT)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        durable.write_all(fd, checkpoint.encode(), 0)
+    finally:
+        os.close(fd)

@@ -1,0 +1,198 @@
+"""Reading a partition, without any lock: a cursor that goes from batch to batch, and where to set it.
+
+A batch that is incomplete or fails at the very end may be an append in flight: the cursor looks again, and until
+more arrives there is nothing to read. The same with batches after it, or staying that way, is corruption.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_right
+
+from streamcli.record.batch import RecordBatch
+from streamcli.record.errors import CorruptData
+from streamcli.storage import layout
+from streamcli.storage.format import BatchHeader, InvalidBatch
+from streamcli.storage.lookup import lookup
+from streamcli.storage.segment import Segment
+from streamcli.storage.tail import DAMAGED, UNKNOWN, Mark, find_tail
+
+_LOOKS = 5
+_PAUSE = 0.02
+"""How often, and how many seconds apart, a failing batch is read again before it counts as damaged."""
+
+
+class Cursor:
+    """A position in one partition: `peek` at the next batch's header, then `take` it or `skip` it.
+
+    offset: the next to be read. end: where to stop (None: never, what is appended later is read too).
+    """
+
+    __slots__ = ("_bases", "_directory", "_header", "_position", "_segment", "end", "offset")
+
+    def __init__(self, partition_directory: str, offset: int, end: Mark | None) -> None:
+        self._directory = partition_directory
+        self.offset = offset
+        self.end = end
+        self._header: BatchHeader | None = None
+        self._segment: Segment | None = None
+        self._position = 0
+        self._bases = layout.segment_bases(partition_directory)
+        self._seek_offset(offset)
+
+    def peek(self) -> BatchHeader | None:
+        """The header of the next batch with a record at `offset` or after; None when there is none (now).
+
+        CorruptData when the bytes there are no batch; `skip_damage` goes past them.
+        """
+        while self._header is None:
+            segment = self._segment
+            if segment is None:
+                if not self._bases_refreshed():
+                    return None
+                self._seek_offset(self.offset)
+                continue
+            header = self._next_header(segment)
+            if header is None:
+                if not self._next_segment():
+                    return None
+            elif header.next_offset > self.offset:
+                self._header = header
+            else:
+                self._position = header.end
+        return self._header
+
+    def take(self) -> RecordBatch:
+        """The batch that `peek` showed, checked; its records before `offset` are left out."""
+        header, segment = self._header, self._segment
+        assert header is not None and segment is not None
+        batch = self._read(segment, header)
+        start = self.offset
+        self.pass_by()
+        return batch.between(start, None) or batch
+
+    def pass_by(self) -> None:
+        """Go past the batch that `peek` showed, unread."""
+        assert self._header is not None
+        self._position, self.offset = self._header.end, self._header.next_offset
+        self._header = None
+
+    def skip_damage(self, damage: CorruptData) -> None:
+        """Go on after the damage that `peek` or `take` raised."""
+        self._header = None
+        if damage.length is not None:
+            self._position = damage.position + damage.length
+        if damage.next_offset is not None:
+            self.offset = damage.next_offset
+
+    def close(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _seek_offset(self, offset: int) -> None:
+        if not self._bases:
+            return
+        segment = self._open(self._bases[max(bisect_right(self._bases, offset) - 1, 0)])
+        closed = segment.base_offset != self._bases[-1]
+        entry = lookup(self._directory, segment, lambda entry: entry.base_offset <= offset, closed=closed)
+        self._position = entry.position if entry else 0
+
+    def _open(self, base_offset: int) -> Segment:
+        self.close()
+        self._segment = Segment(self._directory, base_offset)
+        self._position = 0
+        return self._segment
+
+    def _limit(self, segment: Segment) -> int:
+        if self.end is not None and segment.base_offset >= self.end.segment:
+            return self.end.position if segment.base_offset == self.end.segment else 0
+        return segment.size()
+
+    def _next_header(self, segment: Segment) -> BatchHeader | None:
+        """The header at the position, or None where the segment ends (now)."""
+        limit = self._limit(segment)
+        if self._position >= limit:
+            return None
+        for look in range(_LOOKS):
+            try:
+                header = segment.header_at(self._position)
+            except InvalidBatch as error:
+                reason = str(error)
+            else:
+                if header is not None and header.end <= limit:
+                    return header
+                if self.end is None and not self._successor():
+                    segment.forget()
+                    return None
+                reason = "the batch is cut short"
+            segment.forget()
+            if look:
+                time.sleep(_PAUSE)
+            limit = self._limit(segment)
+        return self._damaged_header(segment, reason, limit)
+
+    def _damaged_header(self, segment: Segment, reason: str, limit: int) -> None:
+        """Raise CorruptData with the extent of the damage, or return where it is only an unfinished tail."""
+        after = segment.next_valid(self._position, limit)
+        if after is not None:
+            self._fail(segment, reason, after.position - self._position, after.base_offset)
+        successor = self._successor()
+        if successor is not None:
+            self._fail(segment, reason, limit - self._position, successor)
+        if self.end is None and find_tail(self._directory, segment).kind not in (DAMAGED, UNKNOWN):
+            return
+        self._fail(segment, reason, limit - self._position, None)
+
+    def _fail(self, segment: Segment, reason: str, length: int, next_offset: int | None) -> None:
+        raise CorruptData(
+            reason, segment.path, self._position, length=length, first=self.offset, next_offset=next_offset
+        )
+
+    def _read(self, segment: Segment, header: BatchHeader) -> RecordBatch:
+        for look in range(_LOOKS):
+            try:
+                return segment.batch_of(header)
+            except InvalidBatch as error:
+                reason = str(error)
+            segment.forget()
+            if look:
+                time.sleep(_PAUSE)
+        length = header.end - header.position
+        raise CorruptData(
+            reason, segment.path, header.position, length=length, first=header.base_offset, next_offset=header.next_offset
+        )
+
+    def _successor(self) -> int | None:
+        """The base offset of the segment after the open one, or None."""
+        assert self._segment is not None
+        base = self._segment.base_offset
+        if self._bases[-1] <= base and os.path.exists(layout.segment_path(self._directory, self.offset)):
+            self._bases_refreshed()
+        later = self._bases[bisect_right(self._bases, base) :]
+        return later[0] if later else None
+
+    def _next_segment(self) -> bool:
+        """Open the next segment, once the open one is read to its end; False when there is none (now)."""
+        segment = self._segment
+        assert segment is not None
+        successor = self._successor()
+        if successor is None or (self.end is not None and successor > self.end.segment):
+            return False
+        if self._position < self._limit(segment):
+            return True  # an append came between the last look and the roll
+        try:
+            self._open(successor)
+        except FileNotFoundError:  # removed by retention since the names were listed
+            return self._bases_refreshed()
+        self.offset = max(self.offset, successor)
+        return True
+
+    def _bases_refreshed(self) -> bool:
+        before = self._bases
+        try:
+            self._bases = layout.segment_bases(self._directory)
+        except FileNotFoundError:  # the topic was deleted: what is open can still be read
+            return False
+        return self._bases != before and bool(self._bases)

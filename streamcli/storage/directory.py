@@ -1,0 +1,211 @@
+"""A log directory: its format file, and the topics in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamcli.record.errors import NotFound, StreamcliError, UsageError
+from streamcli.storage import durable, layout
+from streamcli.storage.checkpoint import Checkpoint
+from streamcli.storage.config import MAX_PARTITIONS, SETTINGS, TopicConfig
+from streamcli.storage.index import NO_TIMESTAMP
+from streamcli.storage.locks import AppendLock, check_local, topics_lock
+
+FORMAT_VERSION = 1
+_FORMAT = {"format": "streamcli log directory", "version": FORMAT_VERSION}
+
+
+class TopicExists(StreamcliError):
+    """A topic to be created is there already."""
+
+
+class LogDirectory:
+    """The log directory at `path`. With `create` it is made when missing or empty; without, a missing one has no topics."""
+
+    def __init__(self, path: str, *, lock_timeout: float, create: bool = False) -> None:
+        self.path = path
+        self.lock_timeout = lock_timeout
+        self.exists = self._check_format(create)
+
+    def topics_directory(self) -> str:
+        """Where topics appear and disappear, to be watched."""
+        return os.path.join(self.path, layout.TOPICS)
+
+    def config(self, topic: str) -> TopicConfig:
+        """A topic's config; NotFound when there is no such topic."""
+        path = os.path.join(layout.topic_directory(self.path, topic), layout.CONFIG_FILE)
+        try:
+            with open(path, "rb") as file:
+                return decode_config(file.read(), path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._no_topic(topic) from None
+
+    def topics(self, pattern: str = "*") -> list[str]:
+        """The names of the topics that match a glob, sorted."""
+        from fnmatch import fnmatchcase
+
+        try:
+            names = os.listdir(self.topics_directory())
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if layout.is_topic_name(name) and fnmatchcase(name, pattern))
+
+    def create_topic(self, topic: str, config: TopicConfig) -> None:
+        """Make a topic, whole or not at all, and durable. TopicExists when it is there."""
+        target = layout.topic_directory(self.path, topic)
+        check_config(config)
+        with self._changing_topics():
+            if os.path.lexists(target):
+                raise TopicExists(f"topic {topic} exists already ({target})")
+            temporary = layout.temporary_name(target)
+            os.mkdir(temporary)
+            try:
+                for partition in range(config.partitions):
+                    _make_partition(os.path.join(temporary, str(partition)))
+                durable.create_file(os.path.join(temporary, layout.CONFIG_FILE), encode_config(config))
+                durable.sync_tree(temporary)
+                durable.rename_directory(temporary, target)
+            except BaseException:
+                durable.remove_tree(temporary)
+                raise
+
+    def delete_topic(self, topic: str) -> None:
+        """Remove a topic: at once for everyone, then its files. Waits for appends in flight; NotFound when there is none."""
+        target = layout.topic_directory(self.path, topic)
+        with self._changing_topics():
+            locks = [self._append_lock(topic, partition) for partition in range(self.config(topic).partitions)]
+            doomed = layout.temporary_name(target)
+            # Held in the order of the partitions, by the one process that holds the topics lock: no two can wait for each other.
+            held: list[AppendLock] = []
+            try:
+                for lock in locks:
+                    held.append(lock.__enter__())
+                durable.rename_directory(target, doomed)
+            finally:
+                for lock in held:
+                    lock.__exit__()
+                for lock in locks:
+                    lock.close()
+            durable.remove_tree(doomed)
+
+    def partition_directory(self, topic: str, partition: int) -> str:
+        """The directory of one partition; NotFound when the topic has no such partition."""
+        partitions = self.config(topic).partitions
+        if not 0 <= partition < partitions:
+            raise NotFound(f"topic {topic} has no partition {partition}: it has {_partitions_in_words(partitions)}")
+        return layout.partition_directory(self.path, topic, partition)
+
+    def _append_lock(self, topic: str, partition: int) -> AppendLock:
+        directory = layout.partition_directory(self.path, topic, partition)
+        return AppendLock(os.path.join(directory, layout.LOCK), self.lock_timeout)
+
+    def _no_topic(self, topic: str) -> NotFound:
+        if not self.exists:
+            return NotFound(f"no such topic: {topic}: there is no log directory at {self.path} (--dir, STREAMCLI_DIR)")
+        return NotFound(f"no such topic: {topic} (in {self.path}): see `streamcli topics list`")
+
+    def _check_format(self, create: bool) -> bool:
+        path = os.path.join(self.path, layout.FORMAT_FILE)
+        try:
+            with open(path, "rb") as file:
+                found = file.read(4096)
+        except FileNotFoundError:
+            if not create:
+                self._refuse_stranger()
+                return False
+            self._create()
+            return True
+        except NotADirectoryError:
+            raise StreamcliError(f"{self.path} is not a directory: choose another with --dir or STREAMCLI_DIR") from None
+        _check_version(found, path)
+        if create:
+            check_local(self.path)
+        return True
+
+    def _refuse_stranger(self) -> None:
+        """Refuse a directory with other things in it: it is somebody else's."""
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return
+        strange = [name for name in names if not name.startswith(layout.TEMPORARY)]
+        if strange and not os.path.exists(os.path.join(self.path, layout.FORMAT_FILE)):
+            raise StreamcliError(
+                f"{self.path} is not a log directory and not empty (it holds {sorted(strange)[0]!r}): "
+                "choose another with --dir or STREAMCLI_DIR"
+            )
+
+    def _create(self) -> None:
+        durable.make_directories(self.path)
+        self._refuse_stranger()
+        check_local(self.path)
+        text = json.dumps(_FORMAT) + "\n"
+        durable.replace_file(os.path.join(self.path, layout.FORMAT_FILE), text.encode())
+
+    @contextmanager
+    def _changing_topics(self) -> Iterator[None]:
+        """Hold the topics lock; what a process that died under it left unfinished is swept."""
+        topics = self.topics_directory()
+        durable.make_directories(topics)
+        with topics_lock(os.path.join(topics, layout.LOCK), self.lock_timeout):
+            for name in os.listdir(topics):
+                if name.startswith(layout.TEMPORARY):
+                    durable.remove_tree(os.path.join(topics, name))
+            yield
+
+
+def check_config(config: TopicConfig) -> None:
+    """UsageError unless every value is one that can be had."""
+    if not 1 <= config.partitions <= MAX_PARTITIONS:
+        raise UsageError(f"bad number of partitions {config.partitions}: use 1 to {MAX_PARTITIONS}")
+    for name, value in config.overrides.items():
+        setting = SETTINGS.get(name)
+        if setting is None:
+            raise UsageError(f"no such topic config: {name}: there is {', '.join(SETTINGS)}")
+        if not setting.minimum <= value <= setting.maximum:
+            raise UsageError(f"bad {name} {value}: use {setting.minimum} to {setting.maximum}")
+
+
+def encode_config(config: TopicConfig) -> bytes:
+    return (json.dumps({"partitions": config.partitions, "config": config.overrides}, indent=2) + "\n").encode()
+
+
+def decode_config(data: bytes, path: str) -> TopicConfig:
+    """The config in a topic's config.json; StreamcliError when it is damaged."""
+    try:
+        found = json.loads(data)
+        config = TopicConfig(found["partitions"], dict(found["config"]))
+        if not isinstance(config.partitions, int) or not all(isinstance(value, int) for value in config.overrides.values()):
+            raise TypeError("not numbers")
+        check_config(config)
+    except (ValueError, KeyError, TypeError, UsageError, RecursionError) as error:
+        raise StreamcliError(f"the topic's config is damaged ({path}): {error}: restore it from a copy") from None
+    return config
+
+
+def _make_partition(directory: str) -> None:
+    os.mkdir(directory)
+    durable.create_file(layout.segment_path(directory, 0))
+    durable.create_file(os.path.join(directory, layout.LOCK))
+    start = Checkpoint(durable.boot_id(), 0, 0, 0, NO_TIMESTAMP)
+    durable.create_file(os.path.join(directory, layout.CHECKPOINT), start.encode())
+
+
+def _check_version(found: bytes, path: str) -> None:
+    try:
+        version = json.loads(found)["version"]
+        if not isinstance(version, int):
+            raise TypeError
+    except (ValueError, KeyError, TypeError):
+        raise StreamcliError(f"{path} does not say which format the directory has: restore it from a copy") from None
+    if version != FORMAT_VERSION:
+        raise StreamcliError(
+            f"the log directory has format {version}, this streamcli reads {FORMAT_VERSION} ({path}): upgrade streamcli"
+        )
+
+
+def _partitions_in_words(count: int) -> str:
+    return "partition 0 only" if count == 1 else f"partitions 0 to {count - 1}"

@@ -1,0 +1,154 @@
+"""Durable I/O: the only caller of fsync, rename and truncate.
+
+A failed fsync is never retried: the kernel marks the lost pages clean, so a second call would lie.
+"""
+
+from __future__ import annotations
+
+import os
+
+from streamcli.storage import layout
+
+_CLOEXEC = os.O_CLOEXEC
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+def boot_id() -> str:
+    """An id of the running kernel's boot, 36 characters; "-" repeated where the system has none.
+
+    Without one every open of a partition counts as the first after a reboot, which costs a check of
+    the unsynced tail and is never wrong.
+    """
+    try:
+        fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | _CLOEXEC)
+    except OSError:
+        return "-" * 36
+    try:
+        return os.read(fd, 36).decode("ascii")
+    finally:
+        os.close(fd)
+
+
+def sync_data(fd: int) -> None:
+    """Return once the file's bytes, and the size needed to read them, are on disk."""
+    _fdatasync(fd)
+
+
+def sync_directory(path: str) -> None:
+    """Return once the names in `path` are on disk."""
+    fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes, position: int) -> None:
+    """pwrite the whole of `data`; OSError (ENOSPC, say) when it does not fit."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, position)
+        view = view[written:]
+        position += written
+
+
+def create_file(path: str, data: bytes = b"") -> None:
+    """Make a new file with `data`; durable after sync_tree, or when empty after sync_directory. FileExistsError if there."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+    try:
+        write_all(fd, data, 0)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
+    """Make `path` hold `data`, atomically: a reader, or a crash, sees the old or the new, never between.
+
+    durable=False skips the fsyncs: for what is rebuilt when lost.
+    """
+    temporary = layout.temporary_name(path)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _CLOEXEC, 0o666)
+    try:
+        try:
+            write_all(fd, data, 0)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if durable:
+        sync_directory(os.path.dirname(path))
+
+
+def rename_directory(old: str, new: str) -> None:
+    """Rename, then make it durable. OSError ENOTEMPTY or EEXIST when `new` is there."""
+    os.rename(old, new)
+    sync_directory(os.path.dirname(new))
+
+
+_MANY_DIRECTORIES = 50
+
+
+def sync_tree(path: str) -> None:
+    """Return once all files and names under `path` are on disk.
+
+    With many directories it is one sync(2) of everything instead: an fsync each would take seconds.
+    """
+    found = list(os.walk(path, topdown=False))
+    if len(found) > _MANY_DIRECTORIES:
+        os.sync()
+        return
+    for directory, _, names in found:
+        for name in names:
+            fd = os.open(os.path.join(directory, name), os.O_RDONLY | _CLOEXEC)
+            try:
+                if os.fstat(fd).st_size:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_directory(directory)
+
+
+def remove_tree(path: str) -> None:
+    """rm -r, not following symbolic links; what cannot be removed is left."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def make_directories(path: str) -> None:
+    """mkdir -p, every new name durable."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    make_directories(parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    sync_directory(parent)
+
+
+def truncate(fd: int, size: int) -> None:
+    """Cut the file to `size` bytes."""
+    os.ftruncate(fd, size)
+
+
+def keep_cut_bytes(segment: str, fd: int, position: int, size: int) -> str:
+    """Copy bytes position <= i < size of an open segment to a new file beside it, on disk, and return its path."""
+    path = layout.cut_path(segment, position)
+    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+    try:
+        at = position
+        while at < size and (piece := os.pread(fd, min(1 << 20, size - at), at)):
+            write_all(out, piece, at - position)
+            at += len(piece)
+        os.fsync(out)
+    finally:
+        os.close(out)
+    sync_directory(os.path.dirname(segment))
+    return path

@@ -1,0 +1,90 @@
+"""The names of everything in a log directory. No other module builds or parses a path.
+
+    DIR/format.json                       format version of the directory
+    DIR/topics/lock                       held while topics are created or deleted
+    DIR/topics/NAME/config.json           partitions and topic config, replaced atomically
+    DIR/topics/NAME/P/                    one partition
+        00000000000000000000.log          segment, named by its base offset in 20 digits so that `ls` sorts
+        00000000000000000000.index        sparse index of the segment; disposable
+        00000000000000000000.cut-POSITION-N  what recovery cut off the segment at POSITION
+        lock                              append lock
+        checkpoint                        boot id and the position known to be on disk; disposable
+    ...+NAME                              being made or removed; never a topic, never read
+
+A legal topic name holds no `+`, so an unfinished or doomed directory cannot be taken for a topic.
+"""
+
+from __future__ import annotations
+
+import os
+
+from streamcli.record.errors import UsageError
+
+FORMAT_FILE = "format.json"
+TOPICS = "topics"
+CONFIG_FILE = "config.json"
+LOCK = "lock"
+CHECKPOINT = "checkpoint"
+SEGMENT_SUFFIX = ".log"
+INDEX_SUFFIX = ".index"
+TEMPORARY = "+"
+MAX_TOPIC_NAME = 249
+
+_LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_DIGITS = frozenset("0123456789")
+
+
+def check_topic_name(name: str) -> str:
+    """`name` if Kafka allows it as a topic's, else UsageError."""
+    if not name or name in (".", "..") or len(name) > MAX_TOPIC_NAME or not _LEGAL.issuperset(name):
+        shown = name if len(name) <= 60 else name[:60] + "..."
+        raise UsageError(
+            f"bad topic name {shown!r}: use 1 to {MAX_TOPIC_NAME} letters, digits, '.', '_' and '-', and not '.' or '..'"
+        )
+    return name
+
+
+def is_topic_name(name: str) -> bool:
+    """Whether a name found in DIR/topics can be a topic's directory."""
+    return name != LOCK and name not in (".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+
+
+def topic_directory(directory: str, topic: str) -> str:
+    return os.path.join(directory, TOPICS, check_topic_name(topic))
+
+
+def partition_directory(directory: str, topic: str, partition: int) -> str:
+    return os.path.join(topic_directory(directory, topic), str(partition))
+
+
+def temporary_name(path: str) -> str:
+    """A name beside `path`, this process's own, for what is being made or removed."""
+    head, tail = os.path.split(path)
+    return os.path.join(head, f"{TEMPORARY}{tail}.{os.getpid()}")
+
+
+def segment_path(partition_directory: str, base_offset: int) -> str:
+    return os.path.join(partition_directory, f"{base_offset:020d}{SEGMENT_SUFFIX}")
+
+
+def index_path(partition_directory: str, base_offset: int) -> str:
+    return os.path.join(partition_directory, f"{base_offset:020d}{INDEX_SUFFIX}")
+
+
+def cut_path(segment: str, position: int) -> str:
+    """A free name beside `segment` for the bytes that recovery cuts off at `position`."""
+    stem = segment.removesuffix(SEGMENT_SUFFIX)
+    number = 1
+    while os.path.lexists(path := f"{stem}.cut-{position}-{number}"):
+        number += 1
+    return path
+
+
+def segment_bases(partition_directory: str) -> list[int]:
+    """Base offsets of the segments there, ascending. Names that are not ours are passed over."""
+    bases = []
+    for name in os.listdir(partition_directory):
+        stem = name.removesuffix(SEGMENT_SUFFIX)
+        if stem is not name and len(stem) == 20 and _DIGITS.issuperset(stem):
+            bases.append(int(stem))
+    return sorted(bases)

@@ -1,0 +1,174 @@
+"""Locks: the only caller of flock and filelock.
+
+The append lock is taken for every batch, so it is a flock that queues in the kernel: filelock would poll,
+50 ms a try, and costs as much to import as Python to start. Topics are created and deleted rarely, under a
+filelock. Both are flock(2) on the file, so each would exclude the other, and both end with the process.
+fcntl record locks are no choice: they vanish when any descriptor of the file is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamcli.record.errors import Busy, StreamcliError
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+# File systems shared between machines, where a lock or an mmap of one is not seen by the other.
+_REMOTE = frozenset(
+    "nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre gfs2 ocfs2 beegfs orangefs fuse.sshfs fuse.glusterfs fuse.s3fs fuse.rclone".split()
+)
+
+
+class _Expired(Exception):
+    """The lock timeout passed while the kernel kept us waiting."""
+
+
+class AppendLock:
+    """A partition's append lock: exclusive, between processes, queueing in the kernel.
+
+    `with lock: ...` raises Busy after `timeout` seconds. Threads of one process share it; only one may use it.
+    """
+
+    __slots__ = ("_fd", "_path", "_timeout")
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    def __enter__(self) -> AppendLock:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait()
+        except OSError as error:
+            raise lock_error(error, self._path) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _wait(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            acquired = _flock_with_alarm(self._fd, self._timeout)
+        else:
+            acquired = _flock_by_polling(self._fd, self._timeout)
+        if not acquired:
+            raise Busy(
+                f"partition busy: {self._path} was not had in {self._timeout:g} s: another process holds it; "
+                "see who with fuser, or wait longer with --lock-timeout"
+            )
+
+    def is_at_its_path(self) -> bool:
+        """Whether the path still names the file that is locked."""
+        try:
+            return os.stat(self._path).st_ino == os.fstat(self._fd).st_ino
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _flock_with_alarm(fd: int, timeout: float) -> bool:
+    """Queue for the lock in the kernel, with an alarm to end the wait; only the main thread gets signals."""
+
+    def expire(*_: object) -> None:
+        raise _Expired
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    try:
+        # Repeats, for the alarm that fires between setitimer and flock.
+        signal.setitimer(signal.ITIMER_REAL, max(timeout, 0.001), 0.1)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return True
+    except _Expired:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        return False
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _flock_by_polling(fd: int, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.001)
+    return False
+
+
+def lock_error(error: OSError, path: str) -> Exception:
+    """What to raise for a failed flock on `path`."""
+    if error.errno in _NO_LOCKS:
+        return StreamcliError(
+            f"locks do not work on this file system ({path}: {error.strerror}): put the log directory on a local disk (--dir)"
+        )
+    return error
+
+
+@contextmanager
+def topics_lock(path: str, timeout: float) -> Iterator[None]:
+    """Held while topics are created or deleted; Busy after `timeout` seconds."""
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=timeout, mode=0o666 & ~_umask())
+    try:
+        lock.acquire(poll_interval=0.01)
+    except filelock.Timeout:
+        raise Busy(f"log directory busy: {path} was not had in {timeout:g} s: wait longer with --lock-timeout") from None
+    except NotImplementedError as error:
+        raise lock_error(OSError(errno.ENOLCK, str(error)), path) from None
+    except OSError as error:
+        raise lock_error(error, path) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def check_local(directory: str, mounts: str = "/proc/self/mountinfo") -> None:
+    """Refuse a file system that other machines share: their locks do not exclude ours.
+
+    STREAMCLI_ALLOW_REMOTE=1 says that only this machine uses it. Where the system does not tell, nothing is refused.
+    """
+    kind = file_system(directory, mounts)
+    if kind in _REMOTE and os.environ.get("STREAMCLI_ALLOW_REMOTE") != "1":
+        raise StreamcliError(
+            f"{directory} is on a network file system ({kind}), where locks do not hold between machines: "
+            "put the log directory on a local disk (--dir), or set STREAMCLI_ALLOW_REMOTE=1 if only this machine uses it"
+        )
+
+
+def file_system(directory: str, mounts: str) -> str | None:
+    """The type of the file system that `directory` is on, as proc_pid_mountinfo(5) names it; None when not told."""
+    device = os.stat(directory).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
+            for line in lines:
+                fields = line.split(" ")
+                if fields[2] == number:
+                    return fields[fields.index("-") + 1]
+    except OSError:
+        return None
+    return None

@@ -1,0 +1,152 @@
+"""A partition's log, to ask and to read: where it starts and ends, what lies at an offset or a time. Takes no lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from streamcli.storage import layout
+from streamcli.storage.cursor import Cursor
+from streamcli.storage.format import BatchHeader
+from streamcli.storage.lookup import lookup
+from streamcli.storage.segment import Segment
+from streamcli.storage.index import NO_TIMESTAMP, IndexEntry
+from streamcli.storage.tail import DAMAGED, UNKNOWN, Mark, find_tail
+
+
+class LogSummary(NamedTuple):
+    """start, end: offsets, end excluded; size: bytes of its segments; first and last time: ms, None when empty."""
+
+    start: int
+    end: int
+    size: int
+    segments: int
+    first_timestamp: int | None
+    last_timestamp: int | None
+
+
+class Log:
+    """One partition's log at `directory`."""
+
+    __slots__ = ("directory",)
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def start(self) -> int:
+        """The log start offset: the first that can be read."""
+        bases = layout.segment_bases(self.directory)
+        return bases[0] if bases else 0
+
+    def end(self) -> Mark:
+        """The end of the log as it is now.
+
+        Bytes there that are no batch, and should be, are within it: who reads to the end is told of them.
+        """
+        bases = layout.segment_bases(self.directory)
+        if not bases:
+            return Mark(0, 0, 0, NO_TIMESTAMP)
+        segment = Segment(self.directory, bases[-1])
+        try:
+            tail = find_tail(self.directory, segment)
+        finally:
+            segment.close()
+        return tail.end._replace(position=tail.size) if tail.kind in (DAMAGED, UNKNOWN) else tail.end
+
+    def missing(self) -> int:
+        """Bytes known to have been on disk that are missing at the end of the log."""
+        bases = layout.segment_bases(self.directory)
+        if not bases:
+            return 0
+        segment = Segment(self.directory, bases[-1])
+        try:
+            return find_tail(self.directory, segment).missing
+        finally:
+            segment.close()
+
+    def cursor(self, offset: int, end: Mark | None) -> Cursor:
+        """A cursor on the batch that holds `offset`, to stop at `end` (None: to follow)."""
+        return Cursor(self.directory, offset, end)
+
+    def headers(self, offset: int, end: Mark) -> Iterator[BatchHeader]:
+        """The batch headers from the one that holds `offset` up to `end`, bodies unread."""
+        cursor = self.cursor(offset, end)
+        try:
+            while (header := cursor.peek()) is not None:
+                yield header
+                cursor.pass_by()
+        finally:
+            cursor.close()
+
+    def offset_at(self, timestamp: int, end: Mark) -> int:
+        """The first offset before `end` whose record has this time (ms) or a later one; else `end`'s offset."""
+        cursor = self.cursor(self._offset_before(timestamp), end)
+        try:
+            while (header := cursor.peek()) is not None:
+                if header.max_timestamp < timestamp:
+                    cursor.pass_by()
+                    continue
+                if header.min_timestamp >= timestamp:
+                    return header.base_offset
+                batch = cursor.take()
+                pairs = zip(batch.offsets(), batch.timestamps(), strict=True)
+                return next(offset for offset, time in pairs if time >= timestamp)
+        finally:
+            cursor.close()
+        return end.offset
+
+    def headers_backwards(self, start: int, end: Mark) -> Iterator[BatchHeader]:
+        """The batch headers from the last before `end` back to the one that holds offset `start`, a piece at a time."""
+        upper = end.offset
+        for base in reversed([base for base in layout.segment_bases(self.directory) if base <= end.segment]):
+            segment = Segment(self.directory, base)
+            limit = end.position if base == end.segment else segment.size()
+            try:
+                while limit > 0 and upper > start:
+                    entry = lookup(self.directory, segment, partial(_lies_before, limit), closed=base != end.segment)
+                    piece = list(segment.headers_past_damage(entry.position if entry else 0, limit))
+                    yield from reversed(piece)
+                    limit, upper = (piece[0].position, piece[0].base_offset) if piece else (0, base)
+            finally:
+                segment.close()
+
+    def summary(self) -> LogSummary:
+        """What `topics describe` shows."""
+        bases = layout.segment_bases(self.directory)
+        size = sum(os.stat(layout.segment_path(self.directory, base)).st_size for base in bases)
+        start, end = self.start(), self.end()
+        first = next(self.headers(start, end), None)
+        if first is None:
+            return LogSummary(start, end.offset, size, len(bases), None, None)
+        return LogSummary(start, end.offset, size, len(bases), first.min_timestamp, end.max_timestamp)
+
+    def _offset_before(self, timestamp: int) -> int:
+        """An offset at or before the first with this time, from the indexes: nothing before it has that time or a later one."""
+        bases = layout.segment_bases(self.directory)
+        low, high = 0, len(bases)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._time_entry(bases, middle, timestamp) is None:
+                high = middle
+            else:
+                low = middle
+        if not bases:
+            return 0
+        entry = self._time_entry(bases, low, timestamp)
+        return bases[low] if entry is None else entry
+
+    def _time_entry(self, bases: list[int], number: int, timestamp: int) -> int | None:
+        """The base offset of the segment's last indexed batch that has only earlier times before it."""
+        segment = Segment(self.directory, bases[number])
+        try:
+            closed = number < len(bases) - 1
+            entry = lookup(self.directory, segment, lambda e: e.max_timestamp_before < timestamp, closed=closed)
+            return entry.base_offset if entry else None
+        finally:
+            segment.close()
+
+
+def _lies_before(limit: int, entry: IndexEntry) -> bool:
+    return entry.position < limit

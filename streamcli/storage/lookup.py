@@ -1,0 +1,68 @@
+"""Looking into the index of a segment, and making it again where it is missing or damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamcli.storage import durable, layout
+from streamcli.storage.format import InvalidBatch
+from streamcli.storage.index import INTERVAL, IndexEntry, SparseIndex, encode_entry
+from streamcli.storage.segment import Segment
+from streamcli.storage.tail import max_timestamp_before
+
+
+def lookup(
+    partition_directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool], *, closed: bool
+) -> IndexEntry | None:
+    """The last index entry of `segment` with `wanted` true (true then false along the index), leading to its batch.
+
+    None: read from the segment's beginning. The index of a `closed` segment is made again when it proves bad; that of
+    the active one is its appenders' to mend.
+    """
+    entry, good = _look(partition_directory, segment, wanted)
+    if closed and not good and rebuild_index(partition_directory, segment):
+        entry, _ = _look(partition_directory, segment, wanted)
+    return entry
+
+
+def rebuild_index(partition_directory: str, segment: Segment) -> bool:
+    """Make the index of a closed segment again by reading its headers, once; False where we may not write.
+
+    Safe beside others that do the same: all write the same bytes, and each replaces the file atomically.
+    """
+    latest = max_timestamp_before(partition_directory, segment.base_offset)
+    entries = []
+    indexed_to = -INTERVAL
+    for header in segment.headers_past_damage(0, segment.size()):
+        if header.position - indexed_to >= INTERVAL:
+            entries.append(encode_entry(header, latest))
+            indexed_to = header.position
+        latest = max(latest, header.max_timestamp)
+    try:
+        path = layout.index_path(partition_directory, segment.base_offset)
+        durable.replace_file(path, b"".join(entries), durable=False)
+    except OSError:
+        return False
+    return True
+
+
+def _look(directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool]) -> tuple[IndexEntry | None, bool]:
+    """The entry, and whether the index is good as far as this look could see."""
+    index = SparseIndex(layout.index_path(directory, segment.base_offset))
+    try:
+        last = index.entry(index.count - 1)
+        good = last is not None and _leads(segment, last)
+        found = index.last_where(wanted)
+        if found is None:
+            return None, good and index.entry(0) is not None
+        return (found[1], good and not index.damaged) if _leads(segment, found[1]) else (None, False)
+    finally:
+        index.close()
+
+
+def _leads(segment: Segment, entry: IndexEntry) -> bool:
+    try:
+        header = segment.header_at(entry.position)
+    except InvalidBatch:
+        return False
+    return header is not None and entry.leads_to(header)

@@ -1,0 +1,143 @@
+"""One segment file, open for reading: headers, batches, and the next valid batch after damage."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+from streamcli.record.batch import Columns, Extent, RecordBatch
+from streamcli.record.errors import CorruptData
+from streamcli.storage import layout
+from streamcli.storage.format import (
+    CODEC_NONE,
+    HEADER_SIZE,
+    BatchHeader,
+    InvalidBatch,
+    check_body,
+    decode_body,
+    decode_header,
+    find_magic,
+)
+
+READ_AHEAD = 64 << 10
+
+
+class Segment:
+    """Reads a segment by position. What it has buffered may be stale at the file's tail: `forget` drops it."""
+
+    __slots__ = ("_buffer", "_buffer_position", "base_offset", "fd", "path")
+
+    def __init__(self, partition_directory: str, base_offset: int, *, writable: bool = False) -> None:
+        self.base_offset = base_offset
+        self.path = layout.segment_path(partition_directory, base_offset)
+        self.fd = os.open(self.path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+        self._buffer = memoryview(b"")
+        self._buffer_position = 0
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def size(self) -> int:
+        """Bytes in the file now."""
+        return os.fstat(self.fd).st_size
+
+    def forget(self) -> None:
+        self._buffer = memoryview(b"")
+
+    def bytes_at(self, position: int, length: int) -> memoryview:
+        """The bytes from `position` on: `length`, or fewer where the file ends."""
+        skip = position - self._buffer_position
+        if 0 <= skip and skip + length <= len(self._buffer):
+            return self._buffer[skip : skip + length]
+        if length < READ_AHEAD:
+            self._buffer = memoryview(os.pread(self.fd, length + READ_AHEAD, position))
+            self._buffer_position = position
+            return self._buffer[:length]
+        # The next header comes along; the rest is not kept, so that many open segments stay small.
+        data = memoryview(os.pread(self.fd, length + HEADER_SIZE, position))
+        self._buffer = memoryview(bytes(data[length:]))
+        self._buffer_position = position + length
+        return data[:length]
+
+    def header_at(self, position: int) -> BatchHeader | None:
+        """The header at `position`; None when the file ends before the header does; else InvalidBatch."""
+        data = self.bytes_at(position, HEADER_SIZE)
+        return decode_header(data, position) if len(data) == HEADER_SIZE else None
+
+    def body_of(self, header: BatchHeader) -> memoryview:
+        """The checked body of a batch; InvalidBatch when it fails, or when the file ends before it does."""
+        body = self.bytes_at(header.position + HEADER_SIZE, header.body_length)
+        check_body(header, body)
+        return body
+
+    def batch_of(self, header: BatchHeader) -> RecordBatch:
+        """The batch of a header, its checksum checked; InvalidBatch when it fails."""
+        body = self.body_of(header)
+        extent = None
+        if header.values_length and header.codec == CODEC_NONE:
+            extent = Extent(self.fd, header.end - header.values_length, header.values_length)
+        return RecordBatch(
+            header.base_offset,
+            header.next_offset,
+            header.count,
+            header.min_timestamp,
+            header.max_timestamp,
+            partial(self._columns, header, body),
+            extent,
+        )
+
+    def headers(self, position: int, end: int) -> Iterator[BatchHeader]:
+        """The complete batches' headers from `position`, a batch's start, up to `end`; stops at the first invalid one."""
+        while position + HEADER_SIZE <= end:
+            try:
+                header = self.header_at(position)
+            except InvalidBatch:
+                return
+            if header is None or header.end > end:
+                return
+            yield header
+            position = header.end
+
+    def headers_past_damage(self, position: int, end: int) -> Iterator[BatchHeader]:
+        """Like `headers`, going on after what is no batch: for who only counts, places, or looks for an end."""
+        while True:
+            for header in self.headers(position, end):
+                yield header
+                position = header.end
+            after = self.next_valid(position, end) if position < end else None
+            if after is None:
+                return
+            position = after.position
+
+    def next_valid(self, position: int, end: int) -> BatchHeader | None:
+        """The first header after `position` that checks and whose batch ends by `end`: where reading goes on after damage."""
+        chunk = 1 << 20
+        at = position + 1
+        while at + HEADER_SIZE <= end:
+            data = os.pread(self.fd, min(chunk, end - at), at)
+            if len(data) < HEADER_SIZE:
+                return None
+            found = find_magic(data, 0)
+            while 0 <= found <= len(data) - HEADER_SIZE:
+                try:
+                    header = decode_header(data[found : found + HEADER_SIZE], at + found)
+                    if header.end <= end:
+                        return header
+                except InvalidBatch:
+                    pass
+                found = find_magic(data, found + 1)
+            at += len(data) - HEADER_SIZE + 1
+        return None
+
+    def damaged(self, reason: str, position: int, length: int | None, first: int | None, next_offset: int | None) -> CorruptData:
+        return CorruptData(reason, self.path, position, length=length, first=first, next_offset=next_offset)
+
+    def _columns(self, header: BatchHeader, body: memoryview) -> Columns:
+        try:
+            return decode_body(header, body)
+        except InvalidBatch as error:
+            span = (header.end - header.position, header.base_offset, header.next_offset)
+            raise self.damaged(str(error), header.position, *span) from None

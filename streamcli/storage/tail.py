@@ -1,0 +1,138 @@
+"""Where a partition's log ends, found from its last segment: the one thing appending and reading must agree on.
+
+There is no "next offset" file. The scan starts at the checkpoint or the last index entry, whichever is later,
+and goes from header to header to the end of the file. What it finds after the last good batch:
+
+    CLEAN       nothing
+    TORN        the beginning of a batch: the mark of a dead writer, or of one that is writing now
+    UNPROMISED  bytes after the checkpoint of an earlier boot that are no batch: what a power cut left.
+                They were never acknowledged: an acknowledgement follows an fsync of the whole file
+    UNKNOWN     bytes that are no batch, with no checkpoint to say whether they were acknowledged
+    DAMAGED     bytes that are no batch, written in this boot or known to have been on disk: corruption
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamcli.storage import durable, layout
+from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
+from streamcli.storage.format import HEADER_SIZE, InvalidBatch
+from streamcli.storage.index import NO_TIMESTAMP, SparseIndex
+from streamcli.storage.segment import Segment
+
+CLEAN, TORN, UNPROMISED, UNKNOWN, DAMAGED = "clean", "torn", "unpromised", "unknown", "damaged"
+
+
+class Mark(NamedTuple):
+    """A place between two batches: `position` in the segment with base offset `segment`, `offset` the next one there,
+    `max_timestamp` the greatest in the log before it (ms)."""
+
+    segment: int
+    position: int
+    offset: int
+    max_timestamp: int
+
+
+class Tail(NamedTuple):
+    """The end of the log, what is wrong after it (`size` bytes in the file), and how many acknowledged bytes are missing."""
+
+    end: Mark
+    kind: str
+    size: int
+    missing: int
+
+
+def find_tail(partition_directory: str, segment: Segment) -> Tail:
+    """The end of the log whose last segment is `segment`."""
+    size = segment.size()
+    checkpoint = read_checkpoint(partition_directory)
+    rebooted = checkpoint is not None and checkpoint.boot_id != durable.boot_id()
+    start = _start(partition_directory, segment, checkpoint, size, verify=rebooted)
+    end, kind = _scan(segment, start, size, verify=rebooted)
+    if kind == DAMAGED and rebooted:
+        kind = UNPROMISED
+    elif kind == DAMAGED and checkpoint is None:
+        kind = UNKNOWN
+    missing = 0
+    if checkpoint is not None and checkpoint.segment == segment.base_offset:
+        missing = max(0, checkpoint.position - size)
+    return Tail(end, kind, size, missing)
+
+
+def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
+    """The greatest timestamp in the log before the segment at `base_offset`, ms."""
+    earlier = [base for base in layout.segment_bases(partition_directory) if base < base_offset]
+    if not earlier:
+        return NO_TIMESTAMP
+    segment = Segment(partition_directory, earlier[-1])
+    try:
+        start = last_indexed(partition_directory, segment, segment.size()) or Mark(
+            segment.base_offset, 0, segment.base_offset, max_timestamp_before(partition_directory, segment.base_offset)
+        )
+        return _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
+    finally:
+        segment.close()
+
+
+def last_indexed(partition_directory: str, segment: Segment, size: int) -> Mark | None:
+    """The last batch that the index leads to, or None when it leads nowhere."""
+    index = SparseIndex(layout.index_path(partition_directory, segment.base_offset))
+    try:
+        found = index.last_where(lambda entry: entry.position < size)
+        if found is None:
+            return None
+        entry = found[1]
+        header = segment.header_at(entry.position)
+        if header is None or not entry.leads_to(header):
+            return None
+        return Mark(segment.base_offset, entry.position, entry.base_offset, entry.max_timestamp_before)
+    except InvalidBatch:
+        return None
+    finally:
+        index.close()
+
+
+def _start(directory: str, segment: Segment, checkpoint: Checkpoint | None, size: int, *, verify: bool) -> Mark:
+    base = segment.base_offset
+    known = None
+    if checkpoint is not None and checkpoint.segment == base and checkpoint.position <= size:
+        known = Mark(base, checkpoint.position, checkpoint.offset, checkpoint.max_timestamp)
+    if known is not None and (verify or known.position == size):
+        return known
+    indexed = None if verify else last_indexed(directory, segment, size)
+    if indexed is not None and (known is None or indexed.position > known.position):
+        return indexed
+    return known or Mark(base, 0, base, max_timestamp_before(directory, base))
+
+
+def _scan(segment: Segment, start: Mark, size: int, *, verify: bool) -> tuple[Mark, str]:
+    """The place after the last batch from `start` on, and what follows it: CLEAN, TORN or DAMAGED.
+
+    With `verify` bodies are checked and the first invalid batch ends the log; without, damage with batches after it is
+    stepped over: it is for a reader to report.
+    """
+    _, position, offset, latest = start
+    while True:
+        for header in segment.headers(position, size):
+            if verify:
+                try:
+                    segment.body_of(header)
+                except InvalidBatch:
+                    return Mark(segment.base_offset, position, offset, latest), DAMAGED
+            position, offset = header.end, header.next_offset
+            latest = max(latest, header.max_timestamp)
+        end = Mark(segment.base_offset, position, offset, latest)
+        if position == size:
+            return end, CLEAN
+        if size - position < HEADER_SIZE:
+            return end, TORN
+        try:
+            if segment.header_at(position) is not None:
+                return end, TORN
+        except InvalidBatch:
+            pass
+        after = None if verify else segment.next_valid(position, size)
+        if after is None:
+            return end, DAMAGED
+        position = after.position
