@@ -11,7 +11,6 @@ from streamcli.cli.values import (
     parse_number,
     parse_size,
 )
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, SYNC_NONE
 from streamcli.record.errors import UsageError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -73,7 +72,7 @@ PRODUCE = Command(
         Flag("partition", ("-p", "--partition"), "Append to this partition.", "N", parse_number, complete="partitions"),
         Flag("partitions", ("--partitions",), "How many partitions the topic gets if it is created now (default 1).", "N", parse_number),
         Flag("no_create", ("--no-create",), "Fail with status 4 when the topic does not exist."),
-        Flag("sync", ("--sync",), "When records are fsynced: exit (at the end of input, and every second while it runs), batch (each batch, before it is acknowledged) or none.", "exit|batch|none", _choice(SYNC_EXIT, SYNC_BATCH, SYNC_NONE), SYNC_EXIT),
+        Flag("sync", ("--sync",), "When records are fsynced: exit (at the end of input, and every second while it runs), batch (each batch, before it is acknowledged) or none.", "exit|batch|none", _choice("exit", "batch", "none"), "exit"),
         Flag("offsets", ("--offsets",), "Print 'partition offset' for each record once it is durable."),
         Flag("tee", ("--tee",), "Copy the input to standard output once it is appended."),
         Flag("rate", ("--rate",), "At most N records a second.", "N", parse_number),
@@ -101,7 +100,7 @@ CONSUME = Command(
     (
         Flag("offset", ("-o", "--offset"), "Where to start, or START:STOP (stop excluded): beginning, end, N, -N (the last N over all partitions), @TIME.", "RANGE", text),
         *_CHOOSE,
-        Flag("count", ("-n", "--count"), "Stop after N records.", "N", parse_number),
+        Flag("number", ("-n", "--count"), "Stop after N records.", "N", parse_number),
         Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever; new topics that match a glob are picked up."),
         Flag("idle", ("--idle",), "With -f, stop when nothing came for that long.", "D", parse_duration),
         *_SHAPE,
@@ -134,7 +133,7 @@ TAIL = Command(
     (_TOPICS,),
     (
         Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever."),
-        Flag("count", ("-n", "--count"), "How many records, over all partitions (default 10).", "N", parse_number, 10),
+        Flag("number", ("-n", "--count"), "How many records, over all partitions (default 10; with --since all of them).", "N", parse_number),
         *_CHOOSE,
         Flag("wrap", ("--wrap",), "Show long values whole, on several lines."),
         *_SHAPE,
@@ -187,7 +186,10 @@ TOPICS_DESCRIBE = Command(
     "streamcli.cli.topics:describe",
     (_NAMES,),
     (_JSON_LIST,),
-    examples=(("streamcli topics describe clicks", "a table"), ("streamcli topics describe clicks --json", "for scripts")),
+    examples=(
+        ("streamcli topics describe clicks", "a table"),
+        ("streamcli topics describe clicks --json", "for scripts"),
+    ),
     statuses=(0, 1, 2, 4),
 )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context
 from streamcli.cli.output import Output
-from streamcli.cli.reading import Damage, ReadRequest, read, read_range
+from streamcli.cli.reading import Reading, ReadRequest, read_range
 from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_keyed, render_values
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
 
@@ -22,7 +22,7 @@ class Options(NamedTuple):
     key: str | None
     header: list[tuple[str, bytes]]
     partition: list[int]
-    count: int | None
+    number: int | None
     follow: bool
     idle: int | None
     format: str | None
@@ -42,7 +42,7 @@ class Options(NamedTuple):
             range=read_range(self.offset, self.since, self.until),
             follow=self.follow,
             idle=None if self.idle is None else self.idle / 1000,
-            limit=self.count,
+            limit=self.number,
             wanted=make_filter(self.grep, self.key, self.header),
             skip_corrupt=self.skip_corrupt,
         )
@@ -73,12 +73,12 @@ def run(context: Context, **values: Any) -> int:
     options = Options(**values)
     request, render = options.request(), options.renderer()
     output = Output()
-    damage = Damage(skip=options.skip_corrupt)
     printed = 0
     copies = options.prints_lines()
     hangup = output.fd if output.is_pipe else None
+    reading = Reading(context, request, before_wait=output.flush, hangup=hangup)
     try:
-        for taken in read(context, request, damage, before_wait=output.flush, hangup=hangup):
+        for taken in reading.batches():
             data = render(taken)
             extent = taken.batch.extent
             if copies and extent is not None:
@@ -88,10 +88,8 @@ def run(context: Context, **values: Any) -> int:
             printed += taken.batch.count
     finally:
         output.flush()
-    if damage.count:
+    if reading.damage.skipped:
         return CorruptData.status
     if options.fail_empty and not printed:
         raise NothingToRead(f"nothing to read: {', '.join(options.topics)} had no record to print")
     return 0
-
-

@@ -27,7 +27,9 @@ def default_directory() -> str:
 class Context:
     """lock_timeout: seconds; quiet and verbose as the user asked."""
 
-    def __init__(self, directory: str | None, lock_timeout: float, *, quiet: bool, verbose: bool, stop: StopSignals) -> None:
+    def __init__(
+        self, directory: str | None, lock_timeout: float, *, quiet: bool, verbose: bool, stop: StopSignals
+    ) -> None:
         self.path = directory or default_directory()
         self.lock_timeout = lock_timeout
         self.quiet = quiet

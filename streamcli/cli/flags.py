@@ -93,7 +93,9 @@ def parse_arguments(command: Command, words: list[str]) -> dict[str, Any]:
     return values
 
 
-def _parse_cluster(word: str, flags: dict[str, Flag], values: dict[str, Any], words: list[str], command: Command) -> None:
+def _parse_cluster(
+    word: str, flags: dict[str, Flag], values: dict[str, Any], words: list[str], command: Command
+) -> None:
     letters = word[1:]
     while letters:
         name, letters = "-" + letters[0], letters[1:]

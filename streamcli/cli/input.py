@@ -30,6 +30,12 @@ class Chunk(NamedTuple):
     data: memoryview
     unended: bool = False
 
+    def lines(self) -> int:
+        """How many newlines are in `data`; counted in the buffer that it begins, for a memoryview cannot count."""
+        buffer = self.data.obj
+        assert isinstance(buffer, bytearray)
+        return buffer.count(b"\n", 0, len(self.data))
+
 
 def widen_pipe(fd: int) -> None:
     """Let a pipe hold 1 MiB: fewer switches between its two sides. Nothing where it is no pipe, or may not be had."""

@@ -74,10 +74,10 @@ def describe_os_error(error: OSError) -> str:
 
 def _dispatch(words: list[str], stop: StopSignals) -> int:
     if os.environ.get(COMPLETE_VARIABLE):
-        return _help_module().complete()
+        return _help("complete")
     leading, rest = _leading_options(words)
-    if leading is None or not rest or rest[0] in ("-h", "--help"):
-        return _help_module().show([] if leading is None else words)
+    if not rest or rest[0] in ("-h", "--help"):
+        return _help("show", words)
     name = f"{rest[0]} {rest[1]}" if rest[0] in GROUPS and len(rest) > 1 else rest[0]
     command = COMMANDS.get(name)
     if command is None:
@@ -85,12 +85,12 @@ def _dispatch(words: list[str], stop: StopSignals) -> int:
     try:
         values = parse_arguments(command, leading + rest[len(name.split(" ")) :])
     except HelpWanted:
-        return _help_module().show([*name.split(" "), "--help"])
+        return _help("show", [*name.split(" "), "--help"])
     return _execute(command, values, stop)
 
 
-def _leading_options(words: list[str]) -> tuple[list[str] | None, list[str]]:
-    """The common options in front of the command's name, and the rest; (None, []) when --version or nothing else is asked."""
+def _leading_options(words: list[str]) -> tuple[list[str], list[str]]:
+    """The common options in front of the command's name, and the rest."""
     leading: list[str] = []
     rest = list(words)
     while rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--version"):
@@ -118,12 +118,14 @@ def _no_such_command(rest: list[str]) -> int:
         return 0
     if rest[0] in GROUPS:
         if len(rest) == 1 or rest[1] in ("-h", "--help"):
-            return _help_module().show([rest[0], "--help"])
+            return _help("show", [rest[0], "--help"])
         known = [name.split(" ")[1] for name in COMMANDS if name.startswith(rest[0] + " ")]
         raise UsageError(f"no such command: {rest[0]} {rest[1]}{suggestion(rest[1], known)}")
     names = {name.split(" ")[0] for name in COMMANDS}
     raise UsageError(f"no such command: {rest[0]}{suggestion(rest[0], names)}")
 
 
-def _help_module() -> Any:
-    return import_module("streamcli.cli.help")
+def _help(function: str, *arguments: list[str]) -> int:
+    """Call a function of the help module, which is imported only here: it takes longer than all the rest."""
+    status: int = getattr(import_module("streamcli.cli.help"), function)(*arguments)
+    return status

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from streamcli.cli import envelope
 from streamcli.cli.input import Chunk
 from streamcli.record.batch import Columns, Header, join_column
 from streamcli.record.errors import StreamcliError
+
+if TYPE_CHECKING:
+    from streamcli.cli.envelope import Envelope
 
 
 class BadRecord(StreamcliError):
@@ -41,7 +43,7 @@ def parse_lines(chunk: Chunk, shape: RecordShape) -> Parsed:
     if shape.delimiter == b"\n" and shape.key_delimiter is None and not shape.empty_null:
         if chunk.unended:
             return Parsed(Columns(1, bytes(chunk.data) + b"\n", **common))  # type: ignore[arg-type]
-        lines = chunk.data.obj.count(b"\n", 0, len(chunk.data))  # type: ignore[union-attr]  # a bytearray, from its beginning
+        lines = chunk.lines()
         return Parsed(Columns(lines, chunk.data, **common))  # type: ignore[arg-type]
     records = bytes(chunk.data).split(shape.delimiter)
     if not chunk.unended:
@@ -71,7 +73,9 @@ def split_keys(records: list[bytes], delimiter: bytes) -> tuple[list[bytes | Non
 def parse_envelopes(chunk: Chunk, shape: RecordShape, *, partitions: int, limit: int, now_ms: int) -> Parsed:
     """The records of a chunk of JSON lines. BadRecord for a bad line, for a key and value of over `limit` bytes, and for
     a partition that is none of `partitions`."""
-    found: list[envelope.Envelope] = []
+    from streamcli.cli import envelope
+
+    found: list[Envelope] = []
     lines = bytes(chunk.data).split(b"\n")
     if not chunk.unended:
         lines.pop()
@@ -88,11 +92,11 @@ def parse_envelopes(chunk: Chunk, shape: RecordShape, *, partitions: int, limit:
     return _from_envelopes(found, shape, now_ms)
 
 
-def _from_envelopes(found: list[envelope.Envelope], shape: RecordShape, now_ms: int) -> Parsed:
+def _from_envelopes(found: list[Envelope], shape: RecordShape, now_ms: int) -> Parsed:
     keys = [shape.key if record.key is None else record.key for record in found]
     timed = any(record.timestamp is not None for record in found)
     columns = Columns(
-        count=len(found),
+        record_count=len(found),
         values=join_column([record.value for record in found]),
         keys=None if keys.count(None) == len(keys) else join_column(keys),
         headers=[record.headers for record in found] if any(record.headers for record in found) else None,

@@ -158,10 +158,10 @@ class Production:
                 parsed = self._parse(chunk)
             except BadRecord as error:
                 if error.good is not None:
-                    self._read += error.good.columns.count
+                    self._read += error.good.columns.record_count
                     yield error.good, chunk.data[:0]
                 raise BadRecord(self._name_record(str(error)), None) from None
-            self._read += parsed.columns.count
+            self._read += parsed.columns.record_count
             yield parsed, chunk.data
 
     def _parse(self, chunk: Chunk) -> Parsed:
@@ -184,7 +184,7 @@ class Production:
             first = self._producer.appended
             placements = self._producer.append(part.columns, part.partitions)
             if self._options.offsets:
-                self._unacknowledged.append((first, part.columns.count, placements))
+                self._unacknowledged.append((first, part.columns.record_count, placements))
                 self._acknowledge()
         self._bytes += len(data)
         self._producer.tick()
@@ -199,8 +199,8 @@ class Production:
             yield parsed
             return
         portion = max(1, rate // 20)
-        for first in range(0, parsed.columns.count, portion):
-            indexes = range(first, min(first + portion, parsed.columns.count))
+        for first in range(0, parsed.columns.record_count, portion):
+            indexes = range(first, min(first + portion, parsed.columns.record_count))
             self._sleep_until(self._started + self._producer.appended / rate)
             if self._context.stop.pending is not None:
                 return
@@ -301,5 +301,3 @@ def _progress(context: Context, options: Options) -> Callable[[tuple[int, int] |
 
     sizes = [os.stat(name).st_size for name in options.files if name != "-"]
     return Progress(sum(sizes) if options.files and "-" not in options.files else None).update
-
-

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from streamcli.cli.context import Context, complain, now_ms
 from streamcli.cli.render import Filter
 from streamcli.cli.values import parse_range, parse_time
-from streamcli.engine.consume import END, TIME, Bound, Following, Range, SourceBatch, find_sources, merged, start_reads
+from streamcli.engine.consume import Following, PartitionRead, Source, SourceBatch, find_sources, merged, start_reads
 from streamcli.record.errors import CorruptData, UsageError
+from streamcli.record.range import END, LAST, TIME, Bound, Range
 
 
 class ReadRequest(NamedTuple):
@@ -30,12 +31,12 @@ class Damage:
 
     def __init__(self, *, skip: bool) -> None:
         self._skip = skip
-        self.count = 0
+        self.skipped = 0
 
     def __call__(self, error: CorruptData) -> None:
         if not self._skip:
             raise error
-        self.count += 1
+        self.skipped += 1
         complain(f"skipped {error}")
 
 
@@ -54,30 +55,94 @@ def read_range(offset: str | None, since: str | None, until: str | None) -> Rang
     return wanted
 
 
-def read(
-    context: Context, request: ReadRequest, damage: Damage, *, before_wait: Callable[[], None], hangup: int | None
-) -> Iterator[SourceBatch]:
-    """The wanted batches, `limit` records at most."""
-    left = request.limit
-    if left == 0:
-        return
-    for source, batch in _all_batches(context, request, damage, before_wait, hangup):
-        chosen = request.wanted.select(batch)
-        if chosen is None:
-            continue
-        if left is not None:
-            chosen = chosen.take(0, min(left, chosen.count))
-            left -= chosen.count
-        yield SourceBatch(source, chosen)
+class Reading:
+    """One run of a reading command: the bounded part, then with `follow` what comes.
+
+    before_wait is called when all that is there was given; hangup: a pipe whose reader's leaving ends a wait.
+    """
+
+    def __init__(
+        self, context: Context, request: ReadRequest, *, before_wait: Callable[[], None], hangup: int | None
+    ) -> None:
+        self._request = request
+        self._before_wait = before_wait
+        self._hangup = hangup
+        self._directory = context.open()
+        self._sources = find_sources(self._directory, request.topics, request.partitions, wait=request.follow)
+        self.damage = Damage(skip=request.skip_corrupt)
+        _tell_what_is_missing(context, self._sources)
+
+    def batches(self) -> Iterator[SourceBatch]:
+        """The wanted batches of the request's range, `limit` records at most."""
+        request = self._request
+        left = request.limit
         if left == 0:
             return
+        reads = start_reads(self._sources, request.range, follow=request.follow)
+        found = self._followed(reads) if request.follow else merged(reads, self.damage)
+        for source, batch in self._wanted(found):
+            chosen = batch if left is None else batch.take(0, min(left, batch.count))
+            yield SourceBatch(source, chosen)
+            if left is not None:
+                left -= chosen.count
+                if left == 0:
+                    return
+
+    def last_batches(self, count: int) -> Iterator[SourceBatch]:
+        """The last `count` wanted records over all partitions, then with `follow` the wanted ones that come."""
+        total = sum(source.log.end().offset - source.log.start() for source in self._sources)
+        window = count
+        while True:
+            reads = start_reads(self._sources, Range(Bound(LAST, window)), follow=False)
+            last = _last_of(self._wanted(merged(reads, self.damage)), count)
+            if window >= total or sum(taken.batch.count for taken in last) >= count:
+                break
+            window *= 8
+        yield from last
+        if self._request.follow:
+            for read in reads:
+                read.cursor.end = None
+            yield from self._wanted(self._followed(reads))
+
+    def _wanted(self, found: Iterator[SourceBatch]) -> Iterator[SourceBatch]:
+        for source, batch in found:
+            chosen = self._request.wanted.select(batch)
+            if chosen is not None:
+                yield SourceBatch(source, chosen)
+
+    def _followed(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
+        request = self._request
+        following = Following(
+            self._directory,
+            request.topics,
+            request.partitions,
+            on_damage=self.damage,
+            before_wait=self._before_wait,
+            idle=request.idle,
+            hangup=self._hangup,
+        )
+        try:
+            yield from following.batches(reads)
+        finally:
+            following.close()
 
 
-def _all_batches(
-    context: Context, request: ReadRequest, damage: Damage, before_wait: Callable[[], None], hangup: int | None
-) -> Iterator[SourceBatch]:
-    directory = context.open()
-    sources = find_sources(directory, request.topics, request.partitions, wait=request.follow)
+def _last_of(found: Iterator[SourceBatch], count: int) -> list[SourceBatch]:
+    """The batches that hold the last `count` records of `found`, the first of them cut to fit."""
+    kept: list[SourceBatch] = []
+    held = 0
+    for taken in found:
+        kept.append(taken)
+        held += taken.batch.count
+        while kept and held - kept[0].batch.count >= count:
+            held -= kept.pop(0).batch.count
+    if kept and held > count:
+        source, first = kept[0]
+        kept[0] = SourceBatch(source, first.take(held - count, first.count))
+    return kept
+
+
+def _tell_what_is_missing(context: Context, sources: list[Source]) -> None:
     for source in sources:
         missing = source.log.missing()
         if missing:
@@ -85,20 +150,3 @@ def _all_batches(
                 f"{missing} bytes that were known to be on disk are missing at the end of {source.topic}, "
                 f"partition {source.partition} ({source.log.directory}): was a file cut, or restored from a copy?"
             )
-    reads = start_reads(sources, request.range, follow=request.follow)
-    if not request.follow:
-        yield from merged(reads, damage)
-        return
-    following = Following(
-        directory,
-        request.topics,
-        request.partitions,
-        on_damage=damage,
-        before_wait=before_wait,
-        idle=request.idle,
-        hangup=hangup,
-    )
-    try:
-        yield from following.batches(reads)
-    finally:
-        following.close()

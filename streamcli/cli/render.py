@@ -117,7 +117,9 @@ def _parse_format(template: str) -> list[bytes | Piece]:
         elif part[0] in _PIECES:
             pieces += [_PIECES[part[0]], parse_escapes(part[1:])]
         else:
-            raise UsageError(f"-F: no such field %{part[0]}: there is {' '.join('%' + letter for letter in _PIECES)} %%")
+            raise UsageError(
+                f"-F: no such field %{part[0]}: there is {' '.join('%' + letter for letter in _PIECES)} %%"
+            )
     if template.endswith("%") and not template.endswith("%%"):
         raise UsageError("-F: the format ends in a single %: write %% for a percent sign")
     return [piece for piece in pieces if piece != b""]

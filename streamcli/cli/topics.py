@@ -143,7 +143,7 @@ def _shown(name: str, value: int) -> str:
 def _print_description(name: str, config: TopicConfig, summaries: list[LogSummary]) -> None:
     settings = " ".join(f"{setting}={_shown(setting, config.value(setting))}" for setting in SETTINGS)
     print(f"topic {name}, partitions {config.partitions}, {settings}")
-    rows = [("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")]
+    rows: list[tuple[str, ...]] = [("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")]
     for number, summary in enumerate(summaries):
         times = [
             "-" if time is None else format_time(time) for time in (summary.first_timestamp, summary.last_timestamp)

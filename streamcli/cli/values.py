@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 
-from streamcli.engine.consume import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 from streamcli.record.errors import UsageError
+from streamcli.record.range import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DURATIONS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
@@ -81,19 +81,19 @@ def format_time(timestamp: int) -> str:
 
 def format_size(size: float) -> str:
     """Bytes for people: 512 B, 1.2 MB (of 1000, as disks are sold)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            break
+    if size < 1000:
+        return f"{size:.0f} B"
+    for unit in ("kB", "MB", "GB"):
         size /= 1000
-    else:
-        unit = "TB"
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
 
 
 def format_duration(milliseconds: int) -> str:
     """The shortest exact way to write it: 7d, 90s, 1500ms."""
-    for unit in ("w", "d", "h", "m", "s"):
-        if unit != "w" and milliseconds and milliseconds % _DURATIONS[unit] == 0:
+    for unit in ("d", "h", "m", "s"):
+        if milliseconds and milliseconds % _DURATIONS[unit] == 0:
             return f"{milliseconds // _DURATIONS[unit]}{unit}"
     return f"{milliseconds}ms"
 
@@ -110,7 +110,9 @@ def parse_escapes(text: str) -> bytes:
             try:
                 out.append(bytes([int(piece[1:3], 16)]) + os.fsencode(piece[3:]))
             except ValueError:
-                raise UsageError(f"bad escape \\{piece[:3]} in {text!r}: use \\xNN with two hexadecimal digits") from None
+                raise UsageError(
+                    f"bad escape \\{piece[:3]} in {text!r}: use \\xNN with two hexadecimal digits"
+                ) from None
         elif piece[0] in _ESCAPES:
             out.append(_ESCAPES[piece[0]] + os.fsencode(piece[1:]))
         else:
@@ -122,7 +124,9 @@ def parse_delimiter(text: str) -> bytes:
     """A delimiter of one byte or more."""
     delimiter = parse_escapes(text)
     if not delimiter:
-        raise UsageError("bad delimiter '': it has to be one byte or more; --whole takes all of the input as one record")
+        raise UsageError(
+            "bad delimiter '': it has to be one byte or more; --whole takes all of the input as one record"
+        )
     return delimiter
 
 

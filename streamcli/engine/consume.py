@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from streamcli.record.batch import RecordBatch
 from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange
+from streamcli.record.range import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 from streamcli.storage import layout
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.directory import LogDirectory
@@ -16,23 +17,6 @@ from streamcli.storage.format import BatchHeader
 from streamcli.storage.log import Log
 from streamcli.storage.tail import Mark
 from streamcli.storage.watch import Wake, Watcher
-
-BEGINNING, END, OFFSET, LAST, TIME = "beginning", "end", "offset", "last", "time"
-
-
-class Bound(NamedTuple):
-    """One end of a range: `kind` BEGINNING, END, OFFSET, LAST (`number` records before the end, over all partitions) or
-    TIME (`number` ms since the epoch: the first record of that time or later)."""
-
-    kind: str
-    number: int = 0
-
-
-class Range(NamedTuple):
-    """What to read: from `start` on, and before `stop`."""
-
-    start: Bound = Bound(BEGINNING)
-    stop: Bound = Bound(END)
 
 
 class Source(NamedTuple):
@@ -139,9 +123,9 @@ def last_records(sources: list[Source], ends: list[Mark], count: int) -> list[in
         _, negative, header = heapq.heappop(heap)
         number = -negative
         starts[number] = header.base_offset
-        if header.count > missing:
+        if header.record_count > missing:
             starts[number] = _offset_from_end(sources[number], ends[number], header, missing)
-        missing -= header.count
+        missing -= header.record_count
         _push_header(heap, walks[number], number)
     return starts
 
@@ -229,7 +213,9 @@ class Following:
             return []
         known = {read.source.topic for read in reads}
         topics = {topic for pattern in self._globs for topic in self._directory.topics(pattern)} - known
-        sources = [source for topic in sorted(topics) for source in topic_sources(self._directory, topic, self._partitions)]
+        sources = [
+            source for topic in sorted(topics) for source in topic_sources(self._directory, topic, self._partitions)
+        ]
         for source in sources:
             self._watcher.add(source.log.directory)
         return [PartitionRead(source, source.log.cursor(0, None), None) for source in sources]
@@ -242,7 +228,10 @@ def _push_header(heap: list[tuple[int, int, BatchHeader]], walk: Iterator[BatchH
 
 
 def _push_read(
-    heap: list[tuple[int, int, PartitionRead]], read: PartitionRead, number: int, on_damage: Callable[[CorruptData], None]
+    heap: list[tuple[int, int, PartitionRead]],
+    read: PartitionRead,
+    number: int,
+    on_damage: Callable[[CorruptData], None],
 ) -> None:
     header = read.peek(on_damage)
     if header is not None:
@@ -251,7 +240,7 @@ def _push_read(
 
 def _offset_from_end(source: Source, end: Mark, header: BatchHeader, count: int) -> int:
     """The offset of the record `count` from the end of a batch."""
-    if header.last_offset_delta + 1 == header.count:
+    if header.last_offset_delta + 1 == header.record_count:
         return header.next_offset - count
     cursor = source.log.cursor(header.base_offset, end)
     try:
@@ -278,8 +267,4 @@ def _offset(source: Source, end: Mark, bound: Bound) -> int:
 
 
 def _stop(source: Source, end: Mark, bound: Bound) -> int:
-    if bound.kind == OFFSET:
-        return bound.number
-    if bound.kind == LAST:
-        return max(end.offset - bound.number, 0)
-    return source.log.offset_at(bound.number, end)
+    return bound.number if bound.kind == OFFSET else source.log.offset_at(bound.number, end)

@@ -90,7 +90,7 @@ class Producer:
         except BaseException:
             self._count_prefix(placements)
             raise
-        self.appended += columns.count
+        self.appended += columns.record_count
         if self._dirty_since is None:
             self._dirty_since = time.monotonic()
         if self._sync == SYNC_BATCH:
@@ -165,11 +165,9 @@ class Producer:
             )
         return appender
 
-    def _split(
-        self, columns: Columns, partitions: list[int | None] | None
-    ) -> Iterable[tuple[int, range | list[int]]]:
+    def _split(self, columns: Columns, partitions: list[int | None] | None) -> Iterable[tuple[int, range | list[int]]]:
         """(partition, indexes of its records), each partition once; a range stands for the whole chunk."""
-        whole = range(columns.count)
+        whole = range(columns.record_count)
         if self._fixed is not None:
             return [(self._fixed, whole)]
         keys = None if columns.keys is None else split_column(columns.keys)

@@ -15,15 +15,15 @@ Header = tuple[str, bytes | None]
 
 
 class Columns(NamedTuple):
-    """The columns of a batch of `count` records; None marks a column that is absent.
+    """The columns of a batch of `record_count` records; None marks a column that is absent.
 
-    values, keys: joined or a list of `count`; common_key: the one key of every record;
-    headers: a list of `count` lists; common_headers: in front of every record's own;
-    timestamps: ms since the epoch, `count` of them; offset_deltas: offset - base offset, ascending,
+    values, keys: joined or a list; common_key: the one key of every record;
+    headers: a list for each record; common_headers: in front of every record's own;
+    timestamps: ms since the epoch, one for each record; offset_deltas: offset - base offset, ascending,
     absent when the offsets have no gaps.
     """
 
-    count: int
+    record_count: int
     values: Column
     keys: Column | None = None
     common_key: bytes | None = None
@@ -58,7 +58,7 @@ class RecordBatch:
     min_timestamp, max_timestamp: ms since the epoch; extent: its joined values in the segment, or None.
     """
 
-    __slots__ = ("base_offset", "count", "extent", "max_timestamp", "min_timestamp", "next_offset", "_columns", "_load")
+    __slots__ = ("_columns", "_load", "base_offset", "count", "extent", "max_timestamp", "min_timestamp", "next_offset")
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ def pick(columns: Columns, indexes: Sequence[int]) -> Columns:
         return chosen if isinstance(column, list) else join_column(chosen)
 
     return columns._replace(
-        count=len(indexes),
+        record_count=len(indexes),
         values=picked(columns.values),
         keys=None if columns.keys is None else picked(columns.keys),
         headers=columns.headers and [columns.headers[index] for index in indexes],

@@ -84,7 +84,7 @@ class Appender:
             if self._first_timestamp is not None and now - self._first_timestamp >= self._policy.segment_ms:
                 segment = self._roll(segment)
             header, buffers = self._encode(columns, now)
-            if 0 < header.position and header.end > self._policy.segment_bytes:
+            if header.position > 0 and header.end > self._policy.segment_bytes:
                 segment = self._roll(segment)
                 header, buffers = self._encode(columns, now)
             self._write(segment, header, buffers)
@@ -127,7 +127,10 @@ class Appender:
             if status is not None and status.st_ino == os.fstat(segment.fd).st_ino:
                 if status.st_size != self._end.position:
                     self._follow(segment, status.st_size)
-                if not os.path.exists(layout.segment_path(self._directory, self._end.offset)) or self._end.position == 0:
+                if (
+                    not os.path.exists(layout.segment_path(self._directory, self._end.offset))
+                    or self._end.position == 0
+                ):
                     return segment
         return self._open()
 
@@ -145,7 +148,9 @@ class Appender:
         """Open the last segment and find its end. Under the lock."""
         self._close_segment()
         if not self._is_ours():
-            raise NotFound(f"the topic was deleted while it was being written ({self._directory}): nothing more is appended")
+            raise NotFound(
+                f"the topic was deleted while it was being written ({self._directory}): nothing more is appended"
+            )
         bases = layout.segment_bases(self._directory)
         if not bases:
             checkpoint = read_checkpoint(self._directory)

@@ -66,7 +66,8 @@ class Cursor:
     def take(self) -> RecordBatch:
         """The batch that `peek` showed, checked; its records before `offset` are left out."""
         header, segment = self._header, self._segment
-        assert header is not None and segment is not None
+        assert header is not None
+        assert segment is not None
         batch = self._read(segment, header)
         start = self.offset
         self.pass_by()
@@ -131,9 +132,10 @@ class Cursor:
             if look:
                 time.sleep(_PAUSE)
             limit = self._limit(segment)
-        return self._damaged_header(segment, reason, limit)
+        self._check_damage(segment, reason, limit)
+        return None
 
-    def _damaged_header(self, segment: Segment, reason: str, limit: int) -> None:
+    def _check_damage(self, segment: Segment, reason: str, limit: int) -> None:
         """Raise CorruptData with the extent of the damage, or return where it is only an unfinished tail."""
         after = segment.next_valid(self._position, limit)
         if after is not None:
@@ -161,7 +163,12 @@ class Cursor:
                 time.sleep(_PAUSE)
         length = header.end - header.position
         raise CorruptData(
-            reason, segment.path, header.position, length=length, first=header.base_offset, next_offset=header.next_offset
+            reason,
+            segment.path,
+            header.position,
+            length=length,
+            first=header.base_offset,
+            next_offset=header.next_offset,
         )
 
     def _successor(self) -> int | None:

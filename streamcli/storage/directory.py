@@ -119,7 +119,9 @@ class LogDirectory:
             self._create()
             return True
         except NotADirectoryError:
-            raise StreamcliError(f"{self.path} is not a directory: choose another with --dir or STREAMCLI_DIR") from None
+            raise StreamcliError(
+                f"{self.path} is not a directory: choose another with --dir or STREAMCLI_DIR"
+            ) from None
         _check_version(found, path)
         if create:
             check_local(self.path)
@@ -178,7 +180,9 @@ def decode_config(data: bytes, path: str) -> TopicConfig:
     try:
         found = json.loads(data)
         config = TopicConfig(found["partitions"], dict(found["config"]))
-        if not isinstance(config.partitions, int) or not all(isinstance(value, int) for value in config.overrides.values()):
+        if not isinstance(config.partitions, int) or not all(
+            isinstance(value, int) for value in config.overrides.values()
+        ):
             raise TypeError("not numbers")
         check_config(config)
     except (ValueError, KeyError, TypeError, UsageError, RecursionError) as error:

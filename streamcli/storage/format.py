@@ -91,7 +91,7 @@ class BatchHeader(NamedTuple):
     position: int
     base_offset: int
     last_offset_delta: int
-    count: int
+    record_count: int
     min_timestamp: int
     max_timestamp: int
     producer_id: int
@@ -160,9 +160,19 @@ def encode_batch(
     for buffer in body:
         crc = crc32c(buffer, crc)
     deltas = columns.offset_deltas
-    last_delta = deltas[-1] if deltas else columns.count - 1
+    last_delta = deltas[-1] if deltas else columns.record_count - 1
     times = columns.timestamps or (timestamp,)
-    fields = (length, length, position, base_offset, last_delta, columns.count, min(times), max(times), *producer)
+    fields = (
+        length,
+        length,
+        position,
+        base_offset,
+        last_delta,
+        columns.record_count,
+        min(times),
+        max(times),
+        *producer,
+    )
     checked = HEADER.pack(MAGIC, VERSION, CODEC_NONE, bits, *fields, joined, crc, 0)[:_CHECKED]
     header_crc = crc32c(checked)
     header = BatchHeader(CODEC_NONE, bits, *fields, joined, crc, header_crc)
@@ -181,8 +191,8 @@ def decode_header(data: bytes | memoryview, position: int) -> BatchHeader:
     header = BatchHeader(*fields)
     if header.position != position:
         raise InvalidBatch(f"the batch belongs at position {header.position}")
-    if header.last_offset_delta + 1 < header.count:
-        raise InvalidBatch(f"{header.count} records cannot lie at {header.last_offset_delta + 1} offsets")
+    if header.last_offset_delta + 1 < header.record_count:
+        raise InvalidBatch(f"{header.record_count} records cannot lie at {header.last_offset_delta + 1} offsets")
     return header
 
 
@@ -203,14 +213,14 @@ def decode_body(header: BatchHeader, body: bytes | memoryview) -> Columns:
     if not isinstance(found, dict):
         raise InvalidBatch("the batch body is no msgpack map of columns")
     columns = Columns(
-        count=header.count,
-        values=_column(found, "values", header.count),
-        keys=_column(found, "keys", header.count) if "keys" in found else None,
+        record_count=header.record_count,
+        values=_column(found, "values", header.record_count),
+        keys=_column(found, "keys", header.record_count) if "keys" in found else None,
         common_key=_key(found),
-        headers=_headers(found, header.count),
+        headers=_headers(found, header.record_count),
         common_headers=_header_list(found["common_headers"]) if "common_headers" in found else None,
-        timestamps=_integers(found, "timestamps", header.count),
-        offset_deltas=_integers(found, "offsets", header.count),
+        timestamps=_integers(found, "timestamps", header.record_count),
+        offset_deltas=_integers(found, "offsets", header.record_count),
     )
     _check_deltas(header, columns)
     return columns
@@ -275,7 +285,9 @@ def _header_list(pairs: Any) -> list[tuple[str, bytes | None]]:
 def _check_deltas(header: BatchHeader, columns: Columns) -> None:
     deltas = columns.offset_deltas
     if deltas is None:
-        if header.last_offset_delta + 1 != header.count:
+        if header.last_offset_delta + 1 != header.record_count:
             raise InvalidBatch("offsets have gaps and are not listed")
-    elif deltas and (deltas[-1] != header.last_offset_delta or any(a >= b for a, b in zip([-1, *deltas], deltas, strict=False))):
+    elif deltas and (
+        deltas[-1] != header.last_offset_delta or any(a >= b for a, b in zip([-1, *deltas], deltas, strict=False))
+    ):
         raise InvalidBatch("column offsets is not ascending to the last offset")

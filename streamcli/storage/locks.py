@@ -23,7 +23,25 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 # File systems shared between machines, where a lock or an mmap of one is not seen by the other.
 _REMOTE = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p afs ceph lustre gfs2 ocfs2 beegfs orangefs fuse.sshfs fuse.glusterfs fuse.s3fs fuse.rclone".split()
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "afs",
+        "ceph",
+        "lustre",
+        "gfs2",
+        "ocfs2",
+        "beegfs",
+        "orangefs",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "fuse.s3fs",
+        "fuse.rclone",
+    ]
 )
 
 
@@ -129,7 +147,9 @@ def topics_lock(path: str, timeout: float) -> Iterator[None]:
     try:
         lock.acquire(poll_interval=0.01)
     except filelock.Timeout:
-        raise Busy(f"log directory busy: {path} was not had in {timeout:g} s: wait longer with --lock-timeout") from None
+        raise Busy(
+            f"log directory busy: {path} was not had in {timeout:g} s: wait longer with --lock-timeout"
+        ) from None
     except NotImplementedError as error:
         raise lock_error(OSError(errno.ENOLCK, str(error)), path) from None
     except OSError as error:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from streamcli.storage import layout
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import BatchHeader
+from streamcli.storage.index import NO_TIMESTAMP, IndexEntry
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
-from streamcli.storage.index import NO_TIMESTAMP, IndexEntry
 from streamcli.storage.tail import DAMAGED, UNKNOWN, Mark, find_tail
 
 

@@ -50,7 +50,7 @@ class Segment:
     def bytes_at(self, position: int, length: int) -> memoryview:
         """The bytes from `position` on: `length`, or fewer where the file ends."""
         skip = position - self._buffer_position
-        if 0 <= skip and skip + length <= len(self._buffer):
+        if skip >= 0 and skip + length <= len(self._buffer):
             return self._buffer[skip : skip + length]
         if length < READ_AHEAD:
             self._buffer = memoryview(os.pread(self.fd, length + READ_AHEAD, position))
@@ -82,7 +82,7 @@ class Segment:
         return RecordBatch(
             header.base_offset,
             header.next_offset,
-            header.count,
+            header.record_count,
             header.min_timestamp,
             header.max_timestamp,
             partial(self._columns, header, body),
@@ -132,7 +132,9 @@ class Segment:
             at += len(data) - HEADER_SIZE + 1
         return None
 
-    def damaged(self, reason: str, position: int, length: int | None, first: int | None, next_offset: int | None) -> CorruptData:
+    def damaged(
+        self, reason: str, position: int, length: int | None, first: int | None, next_offset: int | None
+    ) -> CorruptData:
         return CorruptData(reason, self.path, position, length=length, first=first, next_offset=next_offset)
 
     def _columns(self, header: BatchHeader, body: memoryview) -> Columns:

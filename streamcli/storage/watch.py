@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -79,5 +78,3 @@ class Watcher:
             self._inotify = inotify_simple.INotify()
         except (ImportError, OSError):
             self._inotify = None
-
-
