@@ -77,7 +77,7 @@ def run(context: Context, **values: Any) -> int:
     copies = options.prints_lines()
     hangup = output.fd if output.is_pipe else None
     reading = Reading(context, request, before_wait=output.flush, hangup=hangup)
-    try:
+    with output:
         for taken in reading.batches():
             data = render(taken)
             extent = taken.batch.extent
@@ -86,8 +86,6 @@ def run(context: Context, **values: Any) -> int:
             else:
                 output.write(data)
             printed += taken.batch.count
-    finally:
-        output.flush()
     if reading.damage.skipped:
         return CorruptData.status
     if options.fail_empty and not printed:

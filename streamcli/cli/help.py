@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import typer
 from typer import completion as completion_scripts
+from typer.core import TyperCommand
 
-from streamcli.cli.commands import COMMANDS, GROUPS, SHELLS, SUMMARY
+from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SHELLS, SUMMARY
 from streamcli.cli.context import Context, default_directory
-from streamcli.cli.flags import Argument, Command, Flag
+from streamcli.cli.flags import Argument, Command, Flag, usage
 from streamcli.record.errors import EXIT_STATUSES, StreamcliError, UsageError
 from streamcli.storage.directory import LogDirectory
 
@@ -68,16 +69,25 @@ def completion(context: Context, shell: str) -> int:
 def build_app() -> typer.Typer:
     """The typer application of all commands."""
     app = _new_app(SUMMARY)
+    app.callback()(_declared([_option(flag) for flag in COMMON]))
     apps = {name: _new_app(summary) for name, summary in GROUPS.items()}
     for name, group in apps.items():
         app.add_typer(group, name=name)
     for command in COMMANDS.values():
         group_name, _, short = command.name.rpartition(" ")
         target = apps[group_name] if group_name else app
-        target.command(short, help=help_text(command), short_help=command.summary, epilog=epilog(command))(
-            _function(command)
-        )
+        target.command(
+            short, cls=_Command, help=help_text(command), short_help=command.summary, epilog=epilog(command)
+        )(_function(command))
     return app
+
+
+class _Command(TyperCommand):
+    """A command whose usage line is ours: typer's does not show that an argument may come again."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        path = ctx.command_path.removeprefix("streamcli ")
+        formatter.write_usage("streamcli", usage(COMMANDS[path]))
 
 
 def help_text(command: Command) -> str:
@@ -102,10 +112,13 @@ def _new_app(summary: str) -> typer.Typer:
 
 
 def _function(command: Command) -> Callable[..., None]:
+    return _declared([*map(_argument, command.arguments), *map(_option, command.flags)])
+
+
+def _declared(parameters: list[inspect.Parameter]) -> Callable[..., None]:
     def declared(**_: Any) -> None:
         return None
 
-    parameters = [_argument(argument) for argument in command.arguments] + [_option(flag) for flag in command.flags]
     declared.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     declared.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return declared

@@ -7,6 +7,7 @@ import stat
 
 from streamcli.cli.input import widen_pipe
 from streamcli.record.batch import Extent
+from streamcli.record.errors import StreamcliError
 
 SPLICE_FROM = 64 << 10
 """Bytes from which on splice beats write: a page moved is a slot of the pipe taken, however little it holds."""
@@ -24,6 +25,14 @@ class Output:
         self.is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._can_splice = self.is_pipe and hasattr(os, "splice")
         self._is_wide = False
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Flush, after an error of ours too; not when stopped, or when nobody reads: that could wait for ever."""
+        if kind is None or issubclass(kind, StreamcliError):
+            self.flush()
 
     def write(self, data: bytes | memoryview) -> None:
         self._pending.append(data)

@@ -64,13 +64,13 @@ class Reading:
     def __init__(
         self, context: Context, request: ReadRequest, *, before_wait: Callable[[], None], hangup: int | None
     ) -> None:
+        self._context = context
         self._request = request
         self._before_wait = before_wait
         self._hangup = hangup
         self._directory = context.open()
         self._sources = find_sources(self._directory, request.topics, request.partitions, wait=request.follow)
         self.damage = Damage(skip=request.skip_corrupt)
-        _tell_what_is_missing(context, self._sources)
 
     def batches(self) -> Iterator[SourceBatch]:
         """The wanted batches of the request's range, `limit` records at most."""
@@ -78,7 +78,7 @@ class Reading:
         left = request.limit
         if left == 0:
             return
-        reads = start_reads(self._sources, request.range, follow=request.follow)
+        reads = start_reads(self._sources, request.range, follow=request.follow, on_missing=self._tell_missing)
         found = self._followed(reads) if request.follow else merged(reads, self.damage)
         for source, batch in self._wanted(found):
             chosen = batch if left is None else batch.take(0, min(left, batch.count))
@@ -93,7 +93,8 @@ class Reading:
         total = sum(source.log.end().offset - source.log.start() for source in self._sources)
         window = count
         while True:
-            reads = start_reads(self._sources, Range(Bound(LAST, window)), follow=False)
+            wanted = Range(Bound(LAST, window))
+            reads = start_reads(self._sources, wanted, follow=False, on_missing=self._tell_missing)
             last = _last_of(self._wanted(merged(reads, self.damage)), count)
             if window >= total or sum(taken.batch.count for taken in last) >= count:
                 break
@@ -109,6 +110,12 @@ class Reading:
             chosen = self._request.wanted.select(batch)
             if chosen is not None:
                 yield SourceBatch(source, chosen)
+
+    def _tell_missing(self, source: Source, size: int) -> None:
+        self._context.notice(
+            f"{size} bytes that were known to be on disk are missing at the end of {source.topic}, partition "
+            f"{source.partition} ({source.log.directory}): was a file cut, or restored from a copy?"
+        )
 
     def _followed(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
         request = self._request
@@ -140,13 +147,3 @@ def _last_of(found: Iterator[SourceBatch], count: int) -> list[SourceBatch]:
         source, first = kept[0]
         kept[0] = SourceBatch(source, first.take(held - count, first.count))
     return kept
-
-
-def _tell_what_is_missing(context: Context, sources: list[Source]) -> None:
-    for source in sources:
-        missing = source.log.missing()
-        if missing:
-            context.notice(
-                f"{missing} bytes that were known to be on disk are missing at the end of {source.topic}, "
-                f"partition {source.partition} ({source.log.directory}): was a file cut, or restored from a copy?"
-            )

@@ -71,14 +71,12 @@ def run(context: Context, **values: Any) -> int:
     found = reading.batches() if whole_range else reading.last_batches(_count(options))
     plain = options.format is not None or options.json or not sys.stdout.isatty()
     screen = None if plain else Screen(wrap=options.wrap)
-    try:
+    with output:
         for taken in found:
             if screen is None:
                 output.write(render(taken))
             else:
                 screen.show(taken)
-    finally:
-        output.flush()
     return CorruptData.status if reading.damage.skipped else 0
 
 

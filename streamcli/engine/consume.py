@@ -97,9 +97,18 @@ def is_glob(pattern: str) -> bool:
     return any(character in pattern for character in "*?[")
 
 
-def start_reads(sources: list[Source], wanted: Range, *, follow: bool) -> list[PartitionRead]:
-    """Resolve `wanted` on every partition, each end pinned now. OffsetOutOfRange when an offset is not there."""
-    ends = [source.log.end() for source in sources]
+def start_reads(
+    sources: list[Source], wanted: Range, *, follow: bool, on_missing: Callable[[Source, int], None]
+) -> list[PartitionRead]:
+    """Resolve `wanted` on every partition, each end pinned now. OffsetOutOfRange when an offset is not there.
+
+    on_missing: told of a partition that has lost bytes known to have been on disk, and how many.
+    """
+    tails = [source.log.tail() for source in sources]
+    for source, tail in zip(sources, tails, strict=True):
+        if tail.missing:
+            on_missing(source, tail.missing)
+    ends = [tail.end for tail in tails]
     if wanted.start.kind == LAST:
         starts = last_records(sources, ends, wanted.start.number)
     else:

@@ -13,7 +13,7 @@ from streamcli.storage.format import BatchHeader
 from streamcli.storage.index import NO_TIMESTAMP, IndexEntry
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
-from streamcli.storage.tail import DAMAGED, UNKNOWN, Mark, find_tail
+from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
 
 
 class LogSummary(NamedTuple):
@@ -41,30 +41,25 @@ class Log:
         return bases[0] if bases else 0
 
     def end(self) -> Mark:
-        """The end of the log as it is now.
+        """The end of the log as it is now; see `tail`."""
+        return self.tail().end
 
-        Bytes there that are no batch, and should be, are within it: who reads to the end is told of them.
+    def tail(self) -> Tail:
+        """The end of the log as it is now, and how many bytes known to have been on disk are missing there.
+
+        Bytes there that are no batch, and should be, are within the end: who reads up to it is told of them.
         """
         bases = layout.segment_bases(self.directory)
         if not bases:
-            return Mark(0, 0, 0, NO_TIMESTAMP)
+            return Tail(Mark(0, 0, 0, NO_TIMESTAMP), CLEAN, 0, 0)
         segment = Segment(self.directory, bases[-1])
         try:
             tail = find_tail(self.directory, segment)
         finally:
             segment.close()
-        return tail.end._replace(position=tail.size) if tail.kind in (DAMAGED, UNKNOWN) else tail.end
-
-    def missing(self) -> int:
-        """Bytes known to have been on disk that are missing at the end of the log."""
-        bases = layout.segment_bases(self.directory)
-        if not bases:
-            return 0
-        segment = Segment(self.directory, bases[-1])
-        try:
-            return find_tail(self.directory, segment).missing
-        finally:
-            segment.close()
+        if tail.kind in (DAMAGED, UNKNOWN):
+            return tail._replace(end=tail.end._replace(position=tail.size))
+        return tail
 
     def cursor(self, offset: int, end: Mark | None) -> Cursor:
         """A cursor on the batch that holds `offset`, to stop at `end` (None: to follow)."""
