@@ -7,6 +7,7 @@ declarations spell out; it is never called.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -167,12 +168,19 @@ def _topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _partitions(ctx: typer.Context, incomplete: str) -> list[str]:
-    named = ctx.params.get("topics") or [ctx.params.get("topic")]
     try:
-        count = max(_directory(ctx).config(topic).partitions for topic in named if topic)
-    except (StreamcliError, OSError, ValueError):
+        directory = _directory(ctx)
+        named = set(directory.topics()).intersection(_words_so_far())
+        count = max((directory.config(topic).partitions for topic in named), default=0)
+    except (StreamcliError, OSError):
         return []
     return [str(number) for number in range(count) if str(number).startswith(incomplete)]
+
+
+def _words_so_far() -> list[str]:
+    """The words on the command line, from where typer's completion scripts put them: while an option lacks its value,
+    the parameters are not parsed yet."""
+    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
 
 
 def _shells(incomplete: str) -> list[str]:
