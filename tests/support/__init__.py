@@ -1,0 +1,1 @@
+"""What end-to-end tests share: running streamcli, waiting for a condition, and a harsh environment to run it in."""

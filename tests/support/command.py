@@ -1,0 +1,71 @@
+"""Running streamcli as its users do: a process, with bytes in and out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from tests.support.waiting import DEADLINE
+
+STREAMCLI = [sys.executable, "-m", "streamcli"]
+
+
+class Result(NamedTuple):
+    """What a finished process left: its status (negative: the signal that killed it) and its two streams."""
+
+    status: int
+    out: bytes
+    err: str
+
+    def lines(self) -> list[bytes]:
+        return self.out.split(b"\n")[:-1]
+
+
+def run(*words: str, stdin: bytes = b"", under: Sequence[str] = (), **options: Any) -> Result:
+    """Run streamcli to its end and return what it left. `under`: a command line to put in front."""
+    done = subprocess.run(
+        [*under, *STREAMCLI, *words], input=stdin, capture_output=True, timeout=DEADLINE, check=False, **options
+    )
+    return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def ok(*words: str, stdin: bytes = b"", **options: Any) -> bytes:
+    """Run streamcli, which has to leave with status 0 and nothing on standard error, and return its output."""
+    result = run(*words, stdin=stdin, **options)
+    assert (result.status, result.err) == (0, ""), result
+    return result.out
+
+
+def refused(status: int, *words: str, stdin: bytes = b"", **options: Any) -> str:
+    """Run streamcli, which has to leave with `status`, a line on standard error and no output; return the line."""
+    result = run(*words, stdin=stdin, **options)
+    assert result.status == status, result
+    assert result.out == b"", result
+    lines = result.err.splitlines()
+    assert len(lines) == 1, result.err
+    assert lines[0].startswith("streamcli: "), result.err
+    return lines[0]
+
+
+@contextmanager
+def started(*words: str, under: Sequence[str] = (), **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A running streamcli with all three streams as pipes, unless `options` say otherwise; killed at the end."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([*under, *STREAMCLI, *words], bufsize=0, **{**pipes, **options})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def finish(process: subprocess.Popen[bytes]) -> Result:
+    """Close a started process's input, read what it says, and wait for its end."""
+    out, err = process.communicate(timeout=DEADLINE)
+    return Result(process.returncode, out or b"", (err or b"").decode(errors="replace"))

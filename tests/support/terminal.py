@@ -1,0 +1,68 @@
+"""A real terminal: a process on a pseudo-terminal of a given width."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.support.command import STREAMCLI
+from tests.support.waiting import DEADLINE
+
+
+class Terminal:
+    """The user's side: what the process shows, and what is typed."""
+
+    def __init__(self, fd: int, process: subprocess.Popen[bytes]) -> None:
+        self._fd = fd
+        self.process = process
+        self.shown = b""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._fd, keys)
+
+    def see(self, enough: Callable[[bytes], bool]) -> bytes:
+        """Everything shown, once it is `enough`; AssertionError when that does not come."""
+        end = time.monotonic() + DEADLINE
+        while not enough(self.shown):
+            ready, _, _ = select.select([self._fd], [], [], max(0, end - time.monotonic()))
+            assert ready, f"the terminal shows only {self.shown!r}"
+            if not self._take():
+                raise AssertionError(f"the process ended, the terminal shows only {self.shown!r}")
+        return self.shown
+
+    def finish(self) -> tuple[int, bytes]:
+        """Wait for the end of the process: its status, and everything shown."""
+        while self._take():
+            pass
+        return self.process.wait(DEADLINE), self.shown
+
+    def _take(self) -> bool:
+        try:
+            piece = os.read(self._fd, 1 << 16)
+        except OSError:  # Linux: the last one on the other side has gone
+            return False
+        self.shown += piece
+        return bool(piece)
+
+
+@contextmanager
+def on_terminal(*words: str, columns: int = 80) -> Iterator[Terminal]:
+    """streamcli with a terminal as its three streams."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([*STREAMCLI, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    try:
+        yield Terminal(ours, process)
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+        os.close(ours)

@@ -1,0 +1,42 @@
+"""Waiting for a condition, never for a time."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+DEADLINE = 60.0
+"""Seconds after which a condition counts as never to come; far above what a slow machine needs."""
+
+
+def wait_until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
+    """Look again until `condition()` is true, and return what it gave; AssertionError after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {deadline:g} s for {what}"
+        select.select([], [], [], 0.005)
+
+
+def read_until(stream: IO[bytes], enough: Callable[[bytes], bool], deadline: float = DEADLINE) -> bytes:
+    """Read what comes until `enough` of it came, or its end; AssertionError after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    found = b""
+    while not enough(found):
+        ready, _, _ = select.select([stream], [], [], max(0, end - time.monotonic()))
+        assert ready, f"waited {deadline:g} s, and got only {found!r}"
+        piece = os.read(stream.fileno(), 1 << 16)
+        if not piece:
+            break
+        found += piece
+    return found
+
+
+def read_lines(stream: IO[bytes], count: int, deadline: float = DEADLINE) -> list[bytes]:
+    """The next `count` lines, without their newlines, and whatever came with them."""
+    return read_until(stream, lambda found: found.count(b"\n") >= count, deadline).splitlines()
