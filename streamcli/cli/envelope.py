@@ -11,12 +11,13 @@ from __future__ import annotations
 import binascii
 import json
 from base64 import b64decode, b64encode
+from json.encoder import encode_basestring as _quote
 from typing import Any, NamedTuple
 
 from streamcli.record.batch import Header, Record
 from streamcli.record.errors import StreamcliError
 
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_scan = json.JSONDecoder().raw_decode
 
 
 class BadEnvelope(StreamcliError):
@@ -33,26 +34,23 @@ class Envelope(NamedTuple):
     partition: int | None
 
 
-def encode(topic: str, partition: int, record: Record) -> bytes:
-    """One line, with its newline."""
-    fields: dict[str, Any] = {
-        "topic": topic,
-        "partition": partition,
-        "offset": record.offset,
-        "timestamp": record.timestamp,
-    }
-    _put(fields, "key", record.key)
-    _put(fields, "value", record.value)
-    fields["headers"] = [[name, _header_value(value)] for name, value in record.headers]
-    return (_dump(fields) + "\n").encode()
+def encode(source_fields: str, record: Record) -> str:
+    """One line, with its newline; `source_fields` from `encode_source`."""
+    headers = ",".join([f"[{_quote(name)},{_header_value(value)}]" for name, value in record.headers])
+    return (
+        f'{{{source_fields},"offset":{record.offset},"timestamp":{record.timestamp},'
+        f'{_field("key", record.key)},{_field("value", record.value)},"headers":[{headers}]}}\n'
+    )
+
+
+def encode_source(topic: str, partition: int) -> str:
+    """The fields that all records of a partition share."""
+    return f'"topic":{_quote(topic)},"partition":{partition}'
 
 
 def decode(line: bytes) -> Envelope:
     """The record in a line; BadEnvelope says what is wrong with it."""
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadEnvelope(f"not JSON: {error}") from None
+    found = _load(line)
     if not isinstance(found, dict):
         raise BadEnvelope("not a JSON object")
     if "value" not in found and "value_b64" not in found:
@@ -66,18 +64,36 @@ def decode(line: bytes) -> Envelope:
     )
 
 
-def _put(fields: dict[str, Any], name: str, data: bytes | None) -> None:
+def _load(line: bytes) -> Any:
     try:
-        fields[name] = None if data is None else data.decode()
-    except UnicodeDecodeError:
-        fields[name + "_b64"] = b64encode(data or b"").decode()
+        text = line.decode()
+        try:
+            found, end = _scan(text)
+            if end == len(text):
+                return found
+        except ValueError:
+            pass
+        return json.loads(text)  # white space around it, or the error
+    except (ValueError, RecursionError) as error:
+        raise BadEnvelope(f"not JSON: {error}") from None
 
 
-def _header_value(data: bytes | None) -> Any:
+def _field(name: str, data: bytes | None) -> str:
+    if data is None:
+        return f'"{name}":null'
     try:
-        return None if data is None else data.decode()
+        return f'"{name}":{_quote(data.decode())}'
     except UnicodeDecodeError:
-        return {"b64": b64encode(data or b"").decode()}
+        return f'"{name}_b64":"{b64encode(data).decode()}"'
+
+
+def _header_value(data: bytes | None) -> str:
+    if data is None:
+        return "null"
+    try:
+        return _quote(data.decode())
+    except UnicodeDecodeError:
+        return f'{{"b64":"{b64encode(data).decode()}"}}'
 
 
 def _take(found: dict[str, Any], name: str) -> bytes | None:

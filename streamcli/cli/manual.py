@@ -159,7 +159,6 @@ def _page(name: str, summary: str, synopsis: str, sections: list[tuple[str, str]
     lines = [
         r".\" Made by python -m streamcli.cli.manual from the declarations in streamcli/cli/commands.py",
         f'.TH {escape(name.upper())} 1 "" streamcli "streamcli manual"',
-        ".nh",
         ".ad l",
         ".SH NAME",
         rf"{escape(name)} \- {purpose[0].lower()}{purpose[1:]}",
@@ -222,7 +221,7 @@ def _examples(examples: tuple[tuple[str, str], ...]) -> str:
 
 
 def _see_also(names: list[str]) -> str:
-    references = [rf"{bold(name)}(1)" for name in names] + [rf"{bold('streamcli-format')}(5)"]
+    references = [rf"\%{bold(name)}(1)" for name in names] + [rf"\%{bold('streamcli-format')}(5)"]
     return ",\n".join(references) + "\n"
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from streamcli.cli.context import Context, now_ms
 from streamcli.cli.input import Chunk, RecordTooLong, read_chunks, read_whole
 from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
+from streamcli.cli.stop import Stopped
 from streamcli.engine.produce import Placement, Producer
 from streamcli.record.batch import Columns, pick
 from streamcli.record.errors import NotFound, PartWritten, StreamcliError, UsageError
@@ -119,13 +120,15 @@ class Production:
             self._producer.finish()
         except (StreamcliError, OSError) as error:
             raise self._failure(error) from None
+        except Stopped as stopped:
+            self._context.notice(f"stopped by {stopped}: {self._where_to_resume()}")
+            raise
         finally:
             self._on_progress(None)
         self._acknowledge()
-        stopped = self._context.stop.pending
-        if stopped is not None:
-            self._context.notice(f"stopped by {stopped}: {self._where_to_resume()}")
-            raise stopped
+        if self._context.stop.pending is not None:
+            self._context.notice(f"stopped by {self._context.stop.pending}: {self._where_to_resume()}")
+            raise self._context.stop.pending
         self._summarise()
         return 0
 

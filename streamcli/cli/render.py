@@ -72,8 +72,8 @@ def render_keyed(key_delimiter: bytes, delimiter: bytes) -> Renderer:
 
 def render_json(taken: SourceBatch) -> bytes:
     """The JSON envelope of each record, a line each."""
-    topic, partition, _ = taken.source
-    return b"".join([envelope.encode(topic, partition, record) for record in taken.batch.records()])
+    source = envelope.encode_source(taken.source.topic, taken.source.partition)
+    return "".join([envelope.encode(source, record) for record in taken.batch.records()]).encode()
 
 
 Piece = Callable[[Source, Record], bytes]

@@ -24,7 +24,10 @@ class Stopped(BaseException):
 
 
 class StopSignals:
-    """Raises Stopped where the command stands, or while deferred keeps the signal in `pending` and wakes a poll."""
+    """Raises Stopped where the command stands, or while deferred keeps the signal in `pending` and wakes a poll.
+
+    A second signal does not wait for what is in hand: it may be waiting for a lock.
+    """
 
     def __init__(self) -> None:
         self.pending: Stopped | None = None
@@ -52,6 +55,7 @@ class StopSignals:
             os.close(writable)
 
     def _receive(self, signum: int, _: FrameType | None) -> None:
+        again = self.pending is not None
         self.pending = Stopped(signum)
-        if not self._deferred:
+        if again or not self._deferred:
             raise self.pending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -198,6 +199,8 @@ class Following:
                 return
             if given:
                 last = time.monotonic()
+            else:
+                reads = self._without_deleted(reads)
             wake = self._wait(last)
             if wake is None:
                 return
@@ -215,6 +218,14 @@ class Following:
             return None
         wake = self._watcher.wait(left, self._hangup)
         return None if wake.hangup else wake
+
+    def _without_deleted(self, reads: list[PartitionRead]) -> list[PartitionRead]:
+        """The reads whose partition is still there; NotFound when it is a topic that was named."""
+        there = [read for read in reads if os.path.exists(read.source.log.directory)]
+        if len(there) < len(reads) and not self._globs:
+            topic = next(read.source.topic for read in reads if read not in there)
+            raise NotFound(f"topic {topic} was deleted while it was being read: all it had was given")
+        return there
 
     def _new_reads(self, reads: list[PartitionRead]) -> list[PartitionRead]:
         """Reads of the topics that match by now, from their beginning."""

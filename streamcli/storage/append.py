@@ -63,10 +63,9 @@ class Appender:
         self._indexed_to = -INTERVAL
         self._first_timestamp: int | None = None
         self._end = Mark(0, 0, 0, 0)
-        try:
-            self._lock = AppendLock(os.path.join(directory, layout.LOCK), lock_timeout)
-        except FileNotFoundError:
-            raise NotFound(f"the partition's directory is gone ({directory}): was the topic deleted?") from None
+        self._lock = AppendLock(os.path.join(directory, layout.LOCK), lock_timeout)
+        # Held open so that its inode number is not given to a successor's.
+        self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @property
     def end_offset(self) -> int:
@@ -115,6 +114,7 @@ class Appender:
     def close(self) -> None:
         self._close_segment()
         self._lock.close()
+        os.close(self._directory_fd)
 
     def _catch_up(self) -> Segment:
         """The active segment, with `_end` at its end, whoever wrote since. Under the lock."""
@@ -280,8 +280,11 @@ class Appender:
             return
 
     def _is_ours(self) -> bool:
-        """Whether the directory we opened is still the topic's: a deleted topic takes its lock file along."""
-        return self._lock.is_at_its_path()
+        """Whether the partition is still the one we opened, and not a successor of the same name."""
+        try:
+            return os.stat(self._directory).st_ino == os.fstat(self._directory_fd).st_ino
+        except FileNotFoundError:
+            return False
 
     def _close_segment(self) -> None:
         for opened in (self._segment, self._index):

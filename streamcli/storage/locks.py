@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streamcli.record.errors import Busy, StreamcliError
+from streamcli.record.errors import Busy, NotFound, StreamcliError
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
@@ -52,7 +52,8 @@ class _Expired(Exception):
 class AppendLock:
     """A partition's append lock: exclusive, between processes, queueing in the kernel.
 
-    `with lock: ...` raises Busy after `timeout` seconds. Threads of one process share it; only one may use it.
+    `with lock: ...` raises Busy after `timeout` seconds, and NotFound when the directory is gone. Threads of one process
+    share it: only one may use it.
     """
 
     __slots__ = ("_fd", "_path", "_timeout")
@@ -60,19 +61,33 @@ class AppendLock:
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
         self._timeout = timeout
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._fd = self._open()
 
     def __enter__(self) -> AppendLock:
+        self._acquire()
+        while not self._is_at_its_path():  # the file was removed: whoever comes now locks another
+            os.close(self._fd)
+            self._fd = self._open()
+            self._acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            directory = os.path.dirname(self._path)
+            raise NotFound(f"the partition's directory is gone ({directory}): was the topic deleted?") from None
+
+    def _acquire(self) -> None:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._wait()
         except OSError as error:
             raise lock_error(error, self._path) from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _wait(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -85,8 +100,7 @@ class AppendLock:
                 "see who with fuser, or wait longer with --lock-timeout"
             )
 
-    def is_at_its_path(self) -> bool:
-        """Whether the path still names the file that is locked."""
+    def _is_at_its_path(self) -> bool:
         try:
             return os.stat(self._path).st_ino == os.fstat(self._fd).st_ino
         except FileNotFoundError:

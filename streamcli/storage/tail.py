@@ -54,10 +54,14 @@ def find_tail(partition_directory: str, segment: Segment) -> Tail:
         kind = UNPROMISED
     elif kind == DAMAGED and checkpoint is None:
         kind = UNKNOWN
-    missing = 0
-    if checkpoint is not None and checkpoint.segment == segment.base_offset:
-        missing = max(0, checkpoint.position - size)
-    return Tail(end, kind, size, missing)
+    return Tail(end, kind, size, _missing(segment, checkpoint, size))
+
+
+def _missing(segment: Segment, checkpoint: Checkpoint | None, size: int) -> int:
+    """Bytes of the checkpoint's segment that are not there; that segment may be gone as a whole."""
+    if checkpoint is None or checkpoint.segment < segment.base_offset:
+        return 0
+    return max(0, checkpoint.position - size) if checkpoint.segment == segment.base_offset else checkpoint.position
 
 
 def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
