@@ -36,13 +36,14 @@ class SourceBatch(NamedTuple):
 
 
 class PartitionRead:
-    """The reading of one partition: up to offset `stop` (None: no bound) and the cursor's end."""
+    """The reading of one partition: from offset `start`, up to offset `stop` (None: no bound) and the cursor's end."""
 
-    __slots__ = ("cursor", "source", "stop")
+    __slots__ = ("cursor", "source", "start", "stop")
 
     def __init__(self, source: Source, cursor: Cursor, stop: int | None) -> None:
         self.source = source
         self.cursor = cursor
+        self.start = cursor.offset
         self.stop = stop
 
     def peek(self, on_damage: Callable[[CorruptData], None]) -> BatchHeader | None:
@@ -76,6 +77,12 @@ class PartitionRead:
 
 def find_sources(directory: LogDirectory, patterns: list[str], partitions: list[int], *, wait: bool) -> list[Source]:
     """The partitions of the topics named or matched. NotFound when a name, or a glob, has none (a glob with `wait`: none yet)."""
+    topics = matching_topics(directory, patterns, wait=wait)
+    return [source for topic in topics for source in topic_sources(directory, topic, partitions)]
+
+
+def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool) -> list[str]:
+    """The topics named, there or not, and those that globs match. NotFound when a glob has none and may not `wait`."""
     topics: dict[str, None] = {}
     for pattern in patterns:
         if not is_glob(pattern):
@@ -85,7 +92,7 @@ def find_sources(directory: LogDirectory, patterns: list[str], partitions: list[
         if not found and not wait:
             raise NotFound(f"no topic matches {pattern!r} (in {directory.path}): see `streamcli topics list`")
         topics.update(dict.fromkeys(found))
-    return [source for topic in topics for source in topic_sources(directory, topic, partitions)]
+    return list(topics)
 
 
 def topic_sources(directory: LogDirectory, topic: str, partitions: list[int]) -> list[Source]:

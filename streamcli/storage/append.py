@@ -12,7 +12,7 @@ from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from streamcli.storage.format import BatchHeader, Body, encode_batch
 from streamcli.storage.index import INTERVAL, SparseIndex
-from streamcli.storage.locks import AppendLock
+from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
 
@@ -63,7 +63,7 @@ class Appender:
         self._indexed_to = -INTERVAL
         self._first_timestamp: int | None = None
         self._end = Mark(0, 0, 0, 0)
-        self._lock = AppendLock(os.path.join(directory, layout.LOCK), lock_timeout)
+        self._lock = ExclusiveLock(os.path.join(directory, layout.LOCK), lock_timeout)
         # Held open so that its inode number is not given to a successor's.
         self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 

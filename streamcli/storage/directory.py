@@ -12,7 +12,7 @@ from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import MAX_PARTITIONS, SETTINGS, TopicConfig
 from streamcli.storage.index import NO_TIMESTAMP
-from streamcli.storage.locks import AppendLock, check_local, topics_lock
+from streamcli.storage.locks import ExclusiveLock, check_local, topics_lock
 
 FORMAT_VERSION = 1
 _FORMAT = {"format": "streamcli log directory", "version": FORMAT_VERSION}
@@ -79,7 +79,7 @@ class LogDirectory:
             locks = [self._append_lock(topic, partition) for partition in range(self.config(topic).partitions)]
             doomed = layout.temporary_name(target)
             # Held in the order of the partitions, by the one process that holds the topics lock: no two can wait for each other.
-            held: list[AppendLock] = []
+            held: list[ExclusiveLock] = []
             try:
                 for lock in locks:
                     held.append(lock.__enter__())
@@ -98,9 +98,9 @@ class LogDirectory:
             raise NotFound(f"topic {topic} has no partition {partition}: it has {_partitions_in_words(partitions)}")
         return layout.partition_directory(self.path, topic, partition)
 
-    def _append_lock(self, topic: str, partition: int) -> AppendLock:
+    def _append_lock(self, topic: str, partition: int) -> ExclusiveLock:
         directory = layout.partition_directory(self.path, topic, partition)
-        return AppendLock(os.path.join(directory, layout.LOCK), self.lock_timeout)
+        return ExclusiveLock(os.path.join(directory, layout.LOCK), self.lock_timeout)
 
     def _no_topic(self, topic: str) -> NotFound:
         if not self.exists:

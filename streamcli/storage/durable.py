@@ -6,6 +6,7 @@ A failed fsync is never retried: the kernel marks the lost pages clean, so a sec
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from streamcli.storage import layout
 
@@ -13,6 +14,7 @@ _CLOEXEC = os.O_CLOEXEC
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
+@cache
 def boot_id() -> str:
     """An id of the running kernel's boot, 36 characters; "-" repeated where the system has none.
 
@@ -81,6 +83,19 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         sync_directory(os.path.dirname(path))
+
+
+def rename_file(old: str, new: str) -> None:
+    """Rename, not made durable: for what means nothing after a crash."""
+    os.rename(old, new)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file; none there is no error."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def rename_directory(old: str, new: str) -> None:

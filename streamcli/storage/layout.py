@@ -9,6 +9,12 @@
         00000000000000000000.cut-POSITION-N  what recovery cut off the segment at POSITION
         lock                              append lock
         checkpoint                        boot id and the position known to be on disk; disposable
+    DIR/groups/NAME/                      one consumer group
+        lock                              held by whoever coordinates, for that moment
+        generation.json                   who consumes what; disposable while nobody consumes
+        commits, commits.lock             the journal of committed offsets, and its lock
+        members/ID                        one file for each member, locked for its life
+        leases/TOPIC/P                    locked while partition P is consumed; holds the member's id
     ...+NAME                              being made or removed; never a topic, never read
 
 A legal topic name holds no `+`, so an unfinished or doomed directory cannot be taken for a topic.
@@ -22,6 +28,12 @@ from streamcli.record.errors import UsageError
 
 FORMAT_FILE = "format.json"
 TOPICS = "topics"
+GROUPS = "groups"
+GENERATION_FILE = "generation.json"
+COMMITS_FILE = "commits"
+COMMITS_LOCK = "commits.lock"
+MEMBERS = "members"
+LEASES = "leases"
 CONFIG_FILE = "config.json"
 LOCK = "lock"
 CHECKPOINT = "checkpoint"
@@ -42,6 +54,22 @@ def check_topic_name(name: str) -> str:
             f"bad topic name {shown!r}: use 1 to {MAX_TOPIC_NAME} letters, digits, '.', '_' and '-', and not '.' or '..'"
         )
     return name
+
+
+def check_group_name(name: str) -> str:
+    """`name` if a group may have it: the rules of topic names; else UsageError."""
+    try:
+        return check_topic_name(name)
+    except UsageError as error:
+        raise UsageError(str(error).replace("topic", "group")) from None
+
+
+def group_directory(directory: str, group: str) -> str:
+    return os.path.join(directory, GROUPS, check_group_name(group))
+
+
+def lease_path(group_directory: str, topic: str, partition: int) -> str:
+    return os.path.join(group_directory, LEASES, check_topic_name(topic), str(partition))
 
 
 def is_topic_name(name: str) -> bool:

@@ -49,8 +49,8 @@ class _Expired(Exception):
     """The lock timeout passed while the kernel kept us waiting."""
 
 
-class AppendLock:
-    """A partition's append lock: exclusive, between processes, queueing in the kernel.
+class ExclusiveLock:
+    """An exclusive lock between processes, queueing in the kernel: the append lock of a partition, the lock of a group.
 
     `with lock: ...` raises Busy after `timeout` seconds, and NotFound when the directory is gone. Threads of one process
     share it: only one may use it.
@@ -63,7 +63,7 @@ class AppendLock:
         self._timeout = timeout
         self._fd = self._open()
 
-    def __enter__(self) -> AppendLock:
+    def __enter__(self) -> ExclusiveLock:
         self._acquire()
         while not self._is_at_its_path():  # the file was removed: whoever comes now locks another
             os.close(self._fd)
@@ -108,6 +108,25 @@ class AppendLock:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def try_exclusive(fd: int, *, shared: bool = False) -> bool:
+    """Lock an open file now, or return False while another holds it. The lock ends with the descriptor.
+
+    shared: excludes an exclusive holder only, for probes that must not take each other for one.
+    """
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise lock_error(error, "a lock of the group") from None
+    return True
+
+
+def unlock(fd: int) -> None:
+    """Give up the lock of an open file."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _flock_with_alarm(fd: int, timeout: float) -> bool:

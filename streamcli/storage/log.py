@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from streamcli.storage import layout
+from streamcli.storage import durable, layout
+from streamcli.storage.checkpoint import read_checkpoint
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import BatchHeader
 from streamcli.storage.index import NO_TIMESTAMP, IndexEntry
@@ -60,6 +61,17 @@ class Log:
         if tail.kind in (DAMAGED, UNKNOWN):
             return tail._replace(end=tail.end._replace(position=tail.size))
         return tail
+
+    def make_durable(self, offset: int) -> None:
+        """Return once every record before `offset` is on disk. Closed segments are; the checkpoint tells of the active one."""
+        checkpoint = read_checkpoint(self.directory)
+        if checkpoint is not None and checkpoint.boot_id == durable.boot_id() and checkpoint.offset >= offset:
+            return
+        segment = Segment(self.directory, layout.segment_bases(self.directory)[-1])
+        try:
+            durable.sync_data(segment.fd)
+        finally:
+            segment.close()
 
     def cursor(self, offset: int, end: Mark | None) -> Cursor:
         """A cursor on the batch that holds `offset`, to stop at `end` (None: to follow)."""

@@ -1,0 +1,218 @@
+"""Members and generations: who is alive, and who consumes what.
+
+A member's file is locked from before it has its name until the process ends, so it is alive exactly while a probe of
+that lock fails. Joining, leaving and finding a dead member happen under the group's lock and end in a new generation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamcli.groups.assignment import Assignment, TopicPartition, assign
+from streamcli.groups.journal import Journal
+from streamcli.storage import durable, layout
+from streamcli.storage.directory import LogDirectory
+from streamcli.storage.locks import ExclusiveLock, try_exclusive, unlock
+
+
+class MemberInfo(NamedTuple):
+    """What a member's file says. topics: names and globs; is_assigned: False for a bounded run, which takes what is free."""
+
+    member: str
+    pid: int
+    topics: list[str]
+    is_assigned: bool
+
+
+class Generation(NamedTuple):
+    """number: rises with each; assignment: of that generation's members."""
+
+    number: int
+    assignment: Assignment
+
+
+class GroupDirectory:
+    """The files of one group of a log directory. Made when missing if `create`."""
+
+    def __init__(self, directory: LogDirectory, name: str, *, create: bool = False) -> None:
+        self.name = name
+        self.path = layout.group_directory(directory.path, name)
+        self.members_path = os.path.join(self.path, layout.MEMBERS)
+        self.leases_path = os.path.join(self.path, layout.LEASES)
+        self._lock_timeout = directory.lock_timeout
+        if create:
+            for needed in (self.members_path, self.leases_path):
+                durable.make_directories(needed)
+        self.journal = Journal(
+            os.path.join(self.path, layout.COMMITS_FILE),
+            os.path.join(self.path, layout.COMMITS_LOCK),
+            self._lock_timeout,
+        )
+
+    def lease_directories(self) -> list[str]:
+        """Where leases of topics lie, to be watched for their release."""
+        return [os.path.join(self.leases_path, topic) for topic in sorted(os.listdir(self.leases_path))]
+
+    def exists(self) -> bool:
+        return os.path.isdir(self.members_path)
+
+    def coordinate(self) -> ExclusiveLock:
+        """The group's lock, to be held while members or the generation change."""
+        return ExclusiveLock(os.path.join(self.path, layout.LOCK), self._lock_timeout)
+
+    def generation(self) -> Generation:
+        """The newest generation; number 0 without any member where none can be read: the next one is made from the members."""
+        try:
+            with open(os.path.join(self.path, layout.GENERATION_FILE), "rb") as file:
+                return _decode_generation(file.read())
+        except (OSError, ValueError, KeyError, TypeError):
+            return Generation(0, {})
+
+    def generation_signature(self) -> tuple[int, int] | None:
+        """Something that differs from one generation's file to the next's."""
+        try:
+            status = os.stat(os.path.join(self.path, layout.GENERATION_FILE))
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def write_generation(self, generation: Generation) -> None:
+        fields = {"generation": generation.number, "assignment": generation.assignment}
+        data = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+        durable.replace_file(os.path.join(self.path, layout.GENERATION_FILE), data, durable=False)
+
+    def living_members(self) -> dict[str, MemberInfo]:
+        """The members whose process lives, by id. Probes share their lock, so that they do not take each other for life."""
+        return {member: info for member in self._member_names() if (info := self._living(member)) is not None}
+
+    def is_alive(self, member: str) -> bool:
+        return self._living(member) is not None
+
+    def sweep_dead(self) -> None:
+        """Remove the files of dead members. Under the group's lock."""
+        for member in self._member_names():
+            if self._living(member) is None:
+                durable.remove_file(os.path.join(self.members_path, member))
+
+    def rebalance(
+        self, partitions: Callable[[set[str]], dict[str, int]], matches: Callable[[list[str]], set[str]]
+    ) -> None:
+        """Write a new generation if the living members or their partitions ask for one. Under the group's lock.
+
+        matches: the topics that a member's names and globs mean now; partitions: how many each of these has.
+        """
+        self.sweep_dead()
+        members = {member: info for member, info in self.living_members().items() if info.is_assigned}
+        subscriptions = {member: matches(info.topics) for member, info in members.items()}
+        counts = partitions(set().union(*subscriptions.values()))
+        before = self.generation()
+        assignment = assign(subscriptions, counts, before.assignment)
+        if assignment != before.assignment:
+            self.write_generation(Generation(before.number + 1, assignment))
+
+    def _member_names(self) -> list[str]:
+        try:
+            names = os.listdir(self.members_path)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if not name.startswith(layout.TEMPORARY))
+
+    def _living(self, member: str) -> MemberInfo | None:
+        try:
+            fd = os.open(os.path.join(self.members_path, member), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            if try_exclusive(fd, shared=True):
+                return None
+            return _decode_member(member, os.read(fd, 1 << 20))
+        finally:
+            os.close(fd)
+
+
+class Membership:
+    """This process's own file in a group, locked until `leave` or the end of the process."""
+
+    def __init__(self, group: GroupDirectory, topics: list[str], *, is_assigned: bool) -> None:
+        self.member = f"{os.getpid()}-{os.urandom(3).hex()}"
+        self._path = os.path.join(group.members_path, self.member)
+        temporary = layout.temporary_name(self._path)
+        # Not for children: a command run by us must not keep us alive.
+        self._fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try_exclusive(self._fd)
+        info = {"pid": os.getpid(), "topics": topics, "assigned": is_assigned}
+        durable.write_all(self._fd, json.dumps(info).encode() + b"\n", 0)
+        durable.rename_file(temporary, self._path)
+
+    def leave(self) -> None:
+        durable.remove_file(self._path)
+        os.close(self._fd)
+
+
+class Lease:
+    """The right to consume a partition: held by one process at a time, until `release` or its end.
+
+    It is locked through a descriptor for reading, so that a try that fails wakes nobody; a second one, for writing, is
+    what inotify reports the closing of to those who wait for the lease.
+    """
+
+    def __init__(self, lock_fd: int, path: str, member: str) -> None:
+        self._lock_fd = lock_fd
+        self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        durable.truncate(self._fd, 0)
+        durable.write_all(self._fd, member.encode() + b"\n", 0)
+
+    def release(self) -> None:
+        os.close(self._lock_fd)
+        os.close(self._fd)
+
+
+def take_lease(group: GroupDirectory, place: TopicPartition, member: str) -> Lease | None:
+    """The lease of a partition, or None while another process holds it."""
+    path = layout.lease_path(group.path, *place)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except FileNotFoundError:
+        durable.make_directories(os.path.dirname(path))
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    while not try_exclusive(fd):
+        if not try_exclusive(fd, shared=True):
+            os.close(fd)
+            return None
+        # Only a probe was in the way, which is gone in a moment.
+        unlock(fd)
+    return Lease(fd, path, member)
+
+
+def lease_holder(group: GroupDirectory, place: TopicPartition) -> str | None:
+    """The member that holds a partition's lease, None when nobody does."""
+    try:
+        fd = os.open(layout.lease_path(group.path, *place), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if try_exclusive(fd, shared=True):
+            return None
+        return os.read(fd, 4096).decode(errors="replace").strip()
+    finally:
+        os.close(fd)
+
+
+def _decode_member(member: str, data: bytes) -> MemberInfo | None:
+    try:
+        found = json.loads(data)
+        return MemberInfo(member, int(found["pid"]), [str(topic) for topic in found["topics"]], bool(found["assigned"]))
+    except (ValueError, KeyError, TypeError):
+        return MemberInfo(member, 0, [], is_assigned=False)
+
+
+def _decode_generation(data: bytes) -> Generation:
+    found = json.loads(data)
+    assignment = {
+        str(member): sorted((str(topic), int(partition)) for topic, partition in places)
+        for member, places in found["assignment"].items()
+    }
+    return Generation(int(found["generation"]), assignment)
