@@ -109,7 +109,8 @@ def test_reading_from_behind_damage_gives_nothing_from_before(partition: Partiti
     damages: list[CorruptData] = []
     assert [record.offset for record in partition.read(4, on_damage=damages.append)] == [4, 5]
     for damage in damages:
-        assert (damage.first, damage.next_offset) == (1, 2), str(damage)
+        assert damage.next_offset is not None
+        assert damage.first < damage.next_offset <= 4, str(damage)
 
 
 @pytest.mark.parametrize("start", range(9))
