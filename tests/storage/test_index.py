@@ -233,7 +233,7 @@ def test_the_active_index_is_mended_by_the_next_appender(partition: PartitionLog
 def test_an_index_that_runs_ahead_of_a_log_that_was_cut_is_cut_too(partition: PartitionLog):
     """After a power cut the index may have kept what the log has lost."""
     indexed = Indexed(partition)
-    path, last = partition.headers()[-2]
+    path = partition.segment()
     data = indexed.indexes[-1]
     assert entries(data)[-1].position > 0
     os.truncate(path, entries(data)[-1].position)
@@ -241,7 +241,6 @@ def test_an_index_that_runs_ahead_of_a_log_that_was_cut_is_cut_too(partition: Pa
     kept = entries(indexed.index_paths[-1].read_bytes())
     assert kept[:-1] == entries(data)[:-1]
     assert kept[-1].header_crc == partition.headers()[-1][1].header_crc
-    assert last.base_offset >= kept[-1].base_offset
 
 
 TIMES = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=4), min_size=1, max_size=8)
