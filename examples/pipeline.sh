@@ -40,5 +40,5 @@ streamcli consume errors --json |
     streamcli produce errors-by-area --json
 streamcli consume errors-by-area -F '%k\n' | sort | uniq -c | sort -k 1,1nr -k 2,2 | awk '{ print "  " $2 ": " $1 }'
 
-# The last failure of an area, with where it lies.
-streamcli consume errors-by-area --key /api -F 'offset %o: %s\n' | sed -n '$p'
+# The last failure of an area, by the time in the request: only within a partition are records in the order they came.
+streamcli consume errors-by-area --key /api | sort -k 4,4 | sed -n '$p'

@@ -16,7 +16,7 @@ errors: 100
   /cart: 29
   /checkout: 14
   /search: 14
-offset 99: 10.0.0.7 - - [22/Nov/2026:09:19:10 +0000] "GET /api/stock HTTP/1.1" 502 750
+10.0.0.0 - - [22/Nov/2026:09:22:30 +0000] "GET /api/orders HTTP/1.1" 502 950
 """
 
 
