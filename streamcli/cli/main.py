@@ -76,8 +76,8 @@ def _dispatch(words: list[str], stop: StopSignals) -> int:
     if os.environ.get(COMPLETE_VARIABLE):
         return _help("complete")
     leading, rest = _leading_options(words)
-    if not rest or rest[0] in ("-h", "--help"):
-        return _help("show", words)
+    if not rest or rest[0] in ("-h", "--help", "help"):
+        return _help("show", rest[1:] and [*rest[1:], "--help"])
     name = f"{rest[0]} {rest[1]}" if rest[0] in GROUPS and len(rest) > 1 else rest[0]
     command = COMMANDS.get(name)
     if command is None:
@@ -96,7 +96,9 @@ def _leading_options(words: list[str]) -> tuple[list[str], list[str]]:
     while rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--version"):
         word = rest.pop(0)
         leading.append(word)
-        if word in ("--dir", "--lock-timeout") and rest:
+        if word in ("--dir", "--lock-timeout"):
+            if not rest:
+                raise UsageError(f"{word} needs a value")
             leading.append(rest.pop(0))
     return leading, rest
 
@@ -121,6 +123,9 @@ def _no_such_command(rest: list[str]) -> int:
             return _help("show", [rest[0], "--help"])
         known = [name.split(" ")[1] for name in COMMANDS if name.startswith(rest[0] + " ")]
         raise UsageError(f"no such command: {rest[0]} {rest[1]}{suggestion(rest[1], known)}")
+    within = next((name for name in COMMANDS if name.split(" ")[1:] == rest[:1]), None)
+    if within is not None:
+        raise UsageError(f"no such command: {rest[0]}: did you mean {within}?")
     names = {name.split(" ")[0] for name in COMMANDS}
     raise UsageError(f"no such command: {rest[0]}{suggestion(rest[0], names)}")
 

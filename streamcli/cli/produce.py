@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context, now_ms
-from streamcli.cli.input import Chunk, RecordTooLong, read_chunks, read_whole
+from streamcli.cli.input import CannotRead, Chunk, RecordTooLong, read_chunks, read_whole
 from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
 from streamcli.cli.stop import Stopped
 from streamcli.engine.produce import Placement, Producer
@@ -72,15 +72,19 @@ def run(context: Context, **values: Any) -> int:
     options.check()
     directory = context.open(create=not options.no_create)
     if not options.no_create:
-        ensure_topic(directory, options)
+        ensure_topic(context, directory, options)
     with context.stop.deferred() as wakeup:
         return Production(context, directory, options, wakeup).run()
 
 
-def ensure_topic(directory: LogDirectory, options: Options) -> None:
+def ensure_topic(context: Context, directory: LogDirectory, options: Options) -> None:
     """Create the topic unless it is there."""
     try:
-        directory.config(options.topic)
+        there = directory.config(options.topic).partitions
+        if options.partitions not in (None, there):
+            context.notice(
+                f"topic {options.topic} exists already and has {there} partitions: --partitions changes nothing"
+            )
     except NotFound:
         try:
             directory.create_topic(options.topic, TopicConfig(options.partitions or 1, {}))
@@ -144,6 +148,8 @@ class Production:
             except RecordTooLong:
                 limit = f"longer than {self._limit} bytes (max.message.bytes)"
                 raise BadRecord(self._name_record(limit), None) from None
+            except CannotRead as error:
+                raise BadRecord(f"cannot read {self._input_name()}: {error}", None) from None
             finally:
                 if fd:
                     os.close(fd)
@@ -179,8 +185,10 @@ class Production:
         return Parsed(Columns(1, [value], common_key=self._shape.key, common_headers=list(self._shape.headers) or None))
 
     def _name_record(self, reason: str) -> str:
-        where = "standard input" if self._input == "-" else self._input
-        return f"record {self._read + 1} of {where}: {reason}"
+        return f"record {self._read + 1} of {self._input_name()}: {reason}"
+
+    def _input_name(self) -> str:
+        return "standard input" if self._input == "-" else self._input
 
     def _append(self, parsed: Parsed, data: memoryview | bytes) -> None:
         for part in self._paced(parsed):
@@ -280,7 +288,8 @@ class Production:
 
     def _where_to_resume(self) -> str:
         durable, scattered = self._producer.durable, self._producer.scattered
-        text = f"{durable} records are durable in {self._options.topic}, to go on start at record {durable + 1} of the input"
+        noun = "record is" if durable == 1 else "records are"
+        text = f"{durable} {noun} durable in {self._options.topic}, to go on start at record {durable + 1} of the input"
         if scattered:
             text += f"; {scattered} records after it are in other partitions already"
         return text

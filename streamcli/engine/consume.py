@@ -76,6 +76,12 @@ class PartitionRead:
 
 def find_sources(directory: LogDirectory, patterns: list[str], partitions: list[int], *, wait: bool) -> list[Source]:
     """The partitions of the topics named or matched. NotFound when a name, or a glob, has none (a glob with `wait`: none yet)."""
+    topics = matching_topics(directory, patterns, wait=wait)
+    return [source for topic in topics for source in topic_sources(directory, topic, partitions)]
+
+
+def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool = False) -> list[str]:
+    """The topics named, there or not, and those that globs match. NotFound when a glob has none and may not `wait`."""
     topics: dict[str, None] = {}
     for pattern in patterns:
         if not is_glob(pattern):
@@ -85,7 +91,7 @@ def find_sources(directory: LogDirectory, patterns: list[str], partitions: list[
         if not found and not wait:
             raise NotFound(f"no topic matches {pattern!r} (in {directory.path}): see `streamcli topics list`")
         topics.update(dict.fromkeys(found))
-    return [source for topic in topics for source in topic_sources(directory, topic, partitions)]
+    return list(topics)
 
 
 def topic_sources(directory: LogDirectory, topic: str, partitions: list[int]) -> list[Source]:

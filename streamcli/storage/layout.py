@@ -1,7 +1,7 @@
 """The names of everything in a log directory. No other module builds or parses a path.
 
     DIR/format.json                       format version of the directory
-    DIR/topics/lock                       held while topics are created or deleted
+    DIR/lock                              held while topics are created or deleted
     DIR/topics/NAME/config.json           partitions and topic config, replaced atomically
     DIR/topics/NAME/P/                    one partition
         00000000000000000000.log          segment, named by its base offset in 20 digits so that `ls` sorts
@@ -46,7 +46,7 @@ def check_topic_name(name: str) -> str:
 
 def is_topic_name(name: str) -> bool:
     """Whether a name found in DIR/topics can be a topic's directory."""
-    return name != LOCK and name not in (".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+    return name not in (".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
 
 
 def topic_directory(directory: str, topic: str) -> str:
