@@ -114,7 +114,7 @@ HUGE = "9" * 40
         (["consume", "t", "-n", HUGE], 0),
         (["consume", "t", "-p", HUGE], 4),
         (["consume", "t", "--since", HUGE + "d"], 0),
-        (["consume", "t", "--since", "0001-01-01"], 0),
+        (["consume", "t", "--since", "0002-01-01"], 0),
         (["consume", "t", "--until", "9999-12-31T23:59:59Z"], 0),
         (["consume", "t", "-f", "--idle", "1ms", "-n", HUGE], 0),
         (["consume", "*", "?", "[t"], 4),

@@ -14,7 +14,7 @@ from tests.support.restricted import restricted
 from tests.support.tree import contents
 from tests.support.waiting import read_lines
 
-BAD_NAMES = ["", ".", "..", "a/b", "../up", "/etc/passwd", "a b", "é", "a\n", "a+b", "*", "x" * 250, "a:b"]
+BAD_NAMES = ["", ".", "..", "a/b", "../up", "/etc/passwd", "a b", "é", "a\n", "a+b", "x" * 250, "a:b"]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
@@ -211,7 +211,7 @@ def test_a_file_system_without_locks_is_not_written(command: list[str], log_with
 def test_a_new_directory_where_locks_do_not_work_gets_no_topic(log_directory: Path) -> None:
     assert "locks do not work" in refused(1, "produce", "t", stdin=b"y\n", under=WITHOUT_LOCKS)
     assert run("topics", "list").out == b""
-    assert not [name for name in contents(log_directory) if name.startswith("topics/") and name != "topics/lock"]
+    assert not [name for name in contents(log_directory) if name.startswith("topics/")]
 
 
 def test_a_busy_partition(log_with_a_record: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_partition_that_gets_busy_under_a_producer(log_with_a_record: Path) ->
 
 def test_a_busy_log_directory(log_with_a_record: Path) -> None:
     before = contents(log_with_a_record)
-    with lock_held(log_with_a_record / "topics/lock"):
+    with lock_held(log_with_a_record / "lock"):
         for command in (["topics", "create", "u"], ["topics", "delete", "t", "-y"], ["produce", "u"]):
             assert "busy" in refused(7, *command, "--lock-timeout", "50ms", stdin=b"y\n")
         ok("produce", "t", stdin=b"y\n")
