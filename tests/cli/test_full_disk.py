@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import ok, run
+from tests.support.command import durable, ok, run
 from tests.support.restricted import restricted
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -23,12 +23,6 @@ def can_mount(directory: str = "/mnt") -> bool:
         return False
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]
     return subprocess.run(["unshare", "-m", *mount], capture_output=True, check=False).returncode == 0
-
-
-def durable(err: str) -> int:
-    found = re.search(r"(\d+) records are durable", err)
-    assert found, err
-    return int(found[1])
 
 
 @pytest.fixture(params=["file-size", "tmpfs"] if can_mount() else ["file-size"])

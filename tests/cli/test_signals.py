@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import fcntl
 import shlex
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from pathlib import Path
 
 import pytest
 
-from tests.support.command import STREAMCLI, finish, ok, run, started
+from tests.support.command import STREAMCLI, durable, finish, ok, run, started
+from tests.support.locks import lock_held
 from tests.support.restricted import restricted
 from tests.support.waiting import DEADLINE, read_lines, wait_until
 
 SIGNALS = pytest.mark.parametrize(
     ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-
-
-def durable(err: str) -> int:
-    """The count that standard error says is durable."""
-    found = re.search(r"(\d+) records are durable", err)
-    assert found, err
-    return int(found[1])
 
 
 def shell(script: str, **options: object) -> subprocess.CompletedProcess[bytes]:
@@ -92,6 +89,24 @@ def test_a_stop_while_a_rate_holds_back() -> None:
         assert producer.wait(DEADLINE) == 130
         err = producer.stderr.read().decode()
     assert ok("consume", "t").count(b"\n") == durable(err) < 100
+
+
+def test_signals_end_a_wait_for_a_lock(log_directory: Path) -> None:
+    with started("produce", "t", "--offsets") as producer:
+        producer.stdin.write(b"1\n")
+        assert read_lines(producer.stdout, 1) == [b"0 0"]
+        with lock_held(log_directory / "topics/t/0/lock"):
+            producer.stdin.write(b"2\n")
+            wait_until(lambda: unread(producer) == 0, "the line to be read")
+            wait_until(lambda: producer.send_signal(signal.SIGINT) or producer.poll() is not None, "its end")
+        assert producer.returncode == 130
+        assert durable(producer.stderr.read().decode()) == 1
+    assert ok("consume", "t") == b"1\n"
+
+
+def unread(process: subprocess.Popen[bytes]) -> int:
+    """Bytes in a process's standard input that it has not read."""
+    return struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, b"0000"))[0]
 
 
 @pytest.mark.parametrize("reader", ["head -1", "head -c 1", "true"])
