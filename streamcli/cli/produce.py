@@ -18,7 +18,8 @@ from streamcli.engine.produce import Placement, Producer
 from streamcli.record.batch import Columns, pick
 from streamcli.record.errors import NotFound, PartWritten, StreamcliError, UsageError
 from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory, TopicExists
+from streamcli.storage.directory import LogDirectory, TopicExists, check_config
+from streamcli.storage.layout import check_topic_name
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -55,10 +56,16 @@ class Options(NamedTuple):
             raise UsageError("-k gives one key for all, -K takes each from its record: leave out one")
         if self.rate == 0:
             raise UsageError("--rate: use 1 or more")
+        check_topic_name(self.topic)
+        check_config(self.new_topic())
         for name in self.files:
             if name != "-" and not os.access(name, os.R_OK):
                 reason = "no permission to read" if os.path.exists(name) else "no such file"
                 raise UsageError(f"{reason}: {name}: nothing was read or written")
+
+    def new_topic(self) -> TopicConfig:
+        """The config of the topic, if it is created now."""
+        return TopicConfig(1 if self.partitions is None else self.partitions, {})
 
     def shape(self) -> RecordShape:
         key = None if self.empty_null and self.key == b"" else self.key
@@ -86,8 +93,14 @@ def ensure_topic(context: Context, directory: LogDirectory, options: Options) ->
                 f"topic {options.topic} exists already and has {there} partitions: --partitions changes nothing"
             )
     except NotFound:
+        partitions = options.new_topic().partitions
+        if options.partition is not None and options.partition >= partitions:
+            raise NotFound(
+                f"topic {options.topic} is not there yet, and with {partitions} partitions would have no partition "
+                f"{options.partition}: create it with --partitions"
+            ) from None
         try:
-            directory.create_topic(options.topic, TopicConfig(options.partitions or 1, {}))
+            directory.create_topic(options.topic, options.new_topic())
         except TopicExists:
             return  # another producer was first
 
@@ -122,14 +135,15 @@ class Production:
             for parsed, data in self._inputs():
                 self._append(parsed, data)
             self._producer.finish()
+            self._acknowledge()
         except (StreamcliError, OSError) as error:
             raise self._failure(error) from None
         except Stopped as stopped:
+            self._sync_what_is_there()
             self._context.notice(f"stopped by {stopped}: {self._where_to_resume()}")
             raise
         finally:
             self._on_progress(None)
-        self._acknowledge()
         if self._context.stop.pending is not None:
             self._context.notice(f"stopped by {self._context.stop.pending}: {self._where_to_resume()}")
             raise self._context.stop.pending

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -96,7 +95,7 @@ def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool 
 
 def topic_sources(directory: LogDirectory, topic: str, partitions: list[int]) -> list[Source]:
     """The partitions of a topic, or those chosen of it."""
-    chosen = partitions or range(directory.config(topic).partitions)
+    chosen = dict.fromkeys(partitions) or range(directory.config(topic).partitions)
     return [Source(topic, number, Log(directory.partition_directory(topic, number))) for number in chosen]
 
 
@@ -227,7 +226,7 @@ class Following:
 
     def _without_deleted(self, reads: list[PartitionRead]) -> list[PartitionRead]:
         """The reads whose partition is still there; NotFound when it is a topic that was named."""
-        there = [read for read in reads if os.path.exists(read.source.log.directory)]
+        there = [read for read in reads if read.cursor.is_current()]
         if len(there) < len(reads) and not self._globs:
             topic = next(read.source.topic for read in reads if read not in there)
             raise NotFound(f"topic {topic} was deleted while it was being read: all it had was given")

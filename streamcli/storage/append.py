@@ -16,6 +16,9 @@ from streamcli.storage.locks import AppendLock
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
 
+_CHECKPOINT_PATIENCE = 0.5
+"""Seconds to wait for the lock when all that is left to do is to write a checkpoint."""
+
 
 class RollPolicy(NamedTuple):
     """When a segment is full: at `segment_bytes`, or when its first batch is `segment_ms` old."""
@@ -106,10 +109,14 @@ class Appender:
         return SyncTicket(os.dup(self._segment.fd), self._end)
 
     def end_sync(self, ticket: SyncTicket) -> None:
-        """Note in the checkpoint that the ticket's part is on disk."""
-        with self._lock:
+        """Note in the checkpoint that the ticket's part is on disk: a cache, so not worth a long wait for the lock."""
+        if not self._lock.try_for(_CHECKPOINT_PATIENCE):
+            return
+        try:
             if self._is_ours():
                 self._checkpoint(ticket.end)
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         self._close_segment()

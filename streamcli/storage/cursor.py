@@ -92,6 +92,20 @@ class Cursor:
         if damage.next_offset is not None:
             self.offset = self._expected = max(self.offset, damage.next_offset)
 
+    def is_current(self) -> bool:
+        """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
+        segment = self._segment
+        try:
+            if segment is None:
+                return os.path.isdir(self._directory)
+            return os.stat(segment.path).st_ino == os.fstat(segment.fd).st_ino
+        except FileNotFoundError:
+            pass
+        try:  # the segment may have been removed by retention: then there are later ones
+            return layout.segment_bases(self._directory)[-1] > segment.base_offset if segment else False
+        except (FileNotFoundError, IndexError):
+            return False
+
     def close(self) -> None:
         if self._segment is not None:
             self._segment.close()

@@ -204,9 +204,9 @@ def _make_partition(directory: str) -> None:
 def _check_version(found: bytes, path: str) -> None:
     try:
         version = json.loads(found)["version"]
-        if not isinstance(version, int):
+        if type(version) is not int:
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StreamcliError(f"{path} does not say which format the directory has: restore it from a copy") from None
     if version != FORMAT_VERSION:
         raise StreamcliError(

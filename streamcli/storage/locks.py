@@ -49,6 +49,14 @@ class _Expired(Exception):
     """The lock timeout passed while the kernel kept us waiting."""
 
 
+_waiting = False
+
+
+def is_waiting() -> bool:
+    """Whether the main thread is waiting for a lock just now: a signal handler may then raise."""
+    return _waiting
+
+
 class AppendLock:
     """A partition's append lock: exclusive, between processes, queueing in the kernel.
 
@@ -73,6 +81,20 @@ class AppendLock:
 
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def try_for(self, seconds: float) -> bool:
+        """Take the lock, or return False after `seconds`; give it back with `release`."""
+        patience, self._timeout = self._timeout, seconds
+        try:
+            self.__enter__()
+        except Busy:
+            return False
+        finally:
+            self._timeout = patience
+        return True
+
+    def release(self) -> None:
+        self.__exit__()
 
     def _open(self) -> int:
         try:
@@ -112,6 +134,7 @@ class AppendLock:
 
 def _flock_with_alarm(fd: int, timeout: float) -> bool:
     """Queue for the lock in the kernel, with an alarm to end the wait; only the main thread gets signals."""
+    global _waiting
 
     def expire(*_: object) -> None:
         raise _Expired
@@ -121,8 +144,10 @@ def _flock_with_alarm(fd: int, timeout: float) -> bool:
         # Repeats, for the alarm that fires between setitimer and flock.
         signal.setitimer(signal.ITIMER_REAL, max(timeout, 0.001), 0.1)
         try:
+            _waiting = True
             fcntl.flock(fd, fcntl.LOCK_EX)
         finally:
+            _waiting = False
             signal.setitimer(signal.ITIMER_REAL, 0)
         return True
     except _Expired:

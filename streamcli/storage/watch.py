@@ -38,8 +38,8 @@ class Watcher:
         return self._inotify is None
 
     def add(self, directory: str) -> None:
-        """Watch a directory for writes, new names and renames in it. Twice is once."""
-        if self._inotify is None or directory in self._watched.values():
+        """Watch a directory for writes, new names and renames in it. Twice is once, unless it was made anew."""
+        if self._inotify is None:
             return
         from inotify_simple import flags
 
@@ -61,10 +61,23 @@ class Watcher:
         ready = [fd for fd, _ in poll.poll(None if timeout is None else max(timeout, 0) * 1000)]
         if self._inotify.fileno() not in ready:
             return Wake(hangup in ready, set())
+        directories = self._directories_written()
+        return Wake(hangup in ready, None if None in directories else set(filter(None, directories)))
+
+    def _directories_written(self) -> set[str | None]:
+        """Take the events and return where they happened; None among these when the queue overflowed.
+
+        A directory that is gone is forgotten, so that its number cannot be taken for another's.
+        """
+        from inotify_simple import flags
+
+        assert self._inotify is not None
         events = self._inotify.read(timeout=0)
-        if any(event.wd not in self._watched for event in events):  # the queue overflowed, or a directory is gone
-            return Wake(hangup in ready, None)
-        return Wake(hangup in ready, {self._watched[event.wd] for event in events})
+        directories = {self._watched.get(event.wd) for event in events}
+        for event in events:
+            if event.mask & flags.IGNORED:
+                self._watched.pop(event.wd, None)
+        return directories
 
     def close(self) -> None:
         if self._inotify is not None:
