@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from streamcli.record.errors import UsageError
 from streamcli.record.range import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 
-_MAX_DIGITS = 18
+_MAX_DIGITS = 100
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DURATIONS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}

@@ -21,7 +21,7 @@ _CHECKPOINT_PATIENCE = 0.5
 
 
 class RollPolicy(NamedTuple):
-    """When a segment is full: at `segment_bytes`, or when its first batch is `segment_ms` old."""
+    """When a segment is full: at `segment_bytes`, or for a record that is `segment_ms` younger than its first batch."""
 
     segment_bytes: int
     segment_ms: int
@@ -83,7 +83,8 @@ class Appender:
         with self._lock:
             segment = self._catch_up()
             now = self._clock()
-            if self._first_timestamp is not None and now - self._first_timestamp >= self._policy.segment_ms:
+            newest = max(columns.timestamps) if columns.timestamps else now
+            if self._first_timestamp is not None and newest - self._first_timestamp >= self._policy.segment_ms:
                 segment = self._roll(segment)
             header, buffers = self._encode(columns, now)
             if header.position > 0 and header.end > self._policy.segment_bytes:

@@ -90,7 +90,8 @@ class Cursor:
         if damage.length is not None:
             self._position = damage.position + damage.length
         if damage.next_offset is not None:
-            self.offset = self._expected = max(self.offset, damage.next_offset)
+            self._expected = damage.next_offset
+            self.offset = max(self.offset, damage.next_offset)
 
     def is_current(self) -> bool:
         """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
@@ -173,9 +174,8 @@ class Cursor:
         raise CorruptData(reason, segment.path, self._position, length=0, first=self._expected, next_offset=found)
 
     def _fail(self, segment: Segment, reason: str, length: int, next_offset: int | None) -> None:
-        raise CorruptData(
-            reason, segment.path, self._position, length=length, first=self.offset, next_offset=next_offset
-        )
+        first = self.offset if self._expected is None else self._expected
+        raise CorruptData(reason, segment.path, self._position, length=length, first=first, next_offset=next_offset)
 
     def _read(self, segment: Segment, header: BatchHeader) -> RecordBatch:
         for look in range(_LOOKS):

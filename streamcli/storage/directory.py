@@ -183,9 +183,7 @@ def decode_config(data: bytes, path: str) -> TopicConfig:
     try:
         found = json.loads(data)
         config = TopicConfig(found["partitions"], dict(found["config"]))
-        if not isinstance(config.partitions, int) or not all(
-            isinstance(value, int) for value in config.overrides.values()
-        ):
+        if not all(type(value) is int for value in (config.partitions, *config.overrides.values())):
             raise TypeError("not numbers")
         check_config(config)
     except (ValueError, KeyError, TypeError, UsageError, RecursionError) as error:

@@ -49,6 +49,9 @@ class _Expired(Exception):
     """The lock timeout passed while the kernel kept us waiting."""
 
 
+_LONGEST_WAIT = 1e8
+"""Seconds: what a timer can hold, and more than anyone waits."""
+
 _waiting = False
 
 
@@ -74,8 +77,10 @@ class AppendLock:
     def __enter__(self) -> AppendLock:
         self._acquire()
         while not self._is_at_its_path():  # the file was removed: whoever comes now locks another
+            self.release()
+            successor = self._open()
             os.close(self._fd)
-            self._fd = self._open()
+            self._fd = successor
             self._acquire()
         return self
 
@@ -83,11 +88,11 @@ class AppendLock:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def try_for(self, seconds: float) -> bool:
-        """Take the lock, or return False after `seconds`; give it back with `release`."""
+        """Take the lock, or return False after `seconds`, or when its directory is gone; give it back with `release`."""
         patience, self._timeout = self._timeout, seconds
         try:
             self.__enter__()
-        except Busy:
+        except (Busy, NotFound):
             return False
         finally:
             self._timeout = patience
@@ -137,23 +142,24 @@ def _flock_with_alarm(fd: int, timeout: float) -> bool:
     global _waiting
 
     def expire(*_: object) -> None:
-        raise _Expired
+        if _waiting:
+            raise _Expired
 
     previous = signal.signal(signal.SIGALRM, expire)
     try:
         # Repeats, for the alarm that fires between setitimer and flock.
-        signal.setitimer(signal.ITIMER_REAL, max(timeout, 0.001), 0.1)
+        signal.setitimer(signal.ITIMER_REAL, min(max(timeout, 0.001), _LONGEST_WAIT), 0.1)
         try:
             _waiting = True
             fcntl.flock(fd, fcntl.LOCK_EX)
         finally:
             _waiting = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
         return True
     except _Expired:
-        fcntl.flock(fd, fcntl.LOCK_UN)
+        fcntl.flock(fd, fcntl.LOCK_UN)  # had, if the alarm came at the last moment
         return False
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
 
 

@@ -13,6 +13,10 @@ POLL_INTERVAL = 0.05
 """Seconds between looks where the kernel gives no inotify (another system, or its limits are reached)."""
 
 
+_LONGEST_WAIT = 1e6
+"""Seconds: what poll(2) takes. Who waits longer looks once in between."""
+
+
 class Wake(NamedTuple):
     """Why a wait ended: `hangup` when the watched pipe's reader is gone; `directories` written in, None when not known."""
 
@@ -51,6 +55,7 @@ class Watcher:
 
     def wait(self, timeout: float | None, hangup: int | None = None) -> Wake:
         """Sleep until a write, `timeout` seconds (None: no limit), or until the reader of the pipe `hangup` is gone."""
+        timeout = None if timeout is None else min(max(timeout, 0), _LONGEST_WAIT)
         poll = select.poll()
         if hangup is not None:
             poll.register(hangup, 0)
@@ -58,7 +63,7 @@ class Watcher:
             pause = POLL_INTERVAL if timeout is None else min(timeout, POLL_INTERVAL)
             return Wake(bool(poll.poll(pause * 1000)), None)
         poll.register(self._inotify.fileno(), select.POLLIN)
-        ready = [fd for fd, _ in poll.poll(None if timeout is None else max(timeout, 0) * 1000)]
+        ready = [fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)]
         if self._inotify.fileno() not in ready:
             return Wake(hangup in ready, set())
         directories = self._directories_written()

@@ -124,7 +124,9 @@ def test_no_create(log_directory) -> None:
 
 def test_partitions_counts_for_a_new_topic_only() -> None:
     ok("produce", "t", "--partitions", "3", "-p", "2", stdin=b"x\n")
-    ok("produce", "t", "--partitions", "5", "-p", "0", stdin=b"y\n")
+    again = run("produce", "t", "--partitions", "5", "-p", "0", stdin=b"y\n")
+    assert again.status == 0
+    assert "has 3 partitions: --partitions changes nothing" in again.err
     refused(4, "produce", "t", "-p", "3", stdin=b"z\n")
     refused(2, "produce", "new", "--partitions", "0")
     assert ok("topics", "list") == b"t\n"

@@ -201,7 +201,7 @@ def test_two_recoveries_at_one_place_keep_both(partition: PartitionLog):
         add_tail(partition.segment(), batch[:kept])
         appender = partition.appender()
         with pytest.raises(OverflowError):  # recovers, and then has nothing that can be written
-            appender.append(lines("never")._replace(timestamps=[2**64]))
+            appender.append(lines("never")._replace(timestamps=[-(2**64)]))
     assert sorted(path.read_bytes() for path in partition.cut_files()) == sorted([batch[:50], batch[:90]])
     goes_on(partition, BEFORE)
 
