@@ -2,7 +2,10 @@
 # The main job, end to end, on a log made here: produce 100,000 lines, read them back and compare, tail, describe,
 # and the same with keys on four partitions. Everything is in a temporary directory that is removed at the end.
 # Needs: streamcli on PATH, and a POSIX shell with awk, cmp, sort and wc. Prints each command as it runs.
+# Usage: quickstart.sh [LINES]
 set -eu
+
+lines=${1:-100000}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -16,7 +19,7 @@ say() { printf '\n# %s\n' "$*"; }
 run() { printf '$ %s\n' "$1"; eval "$1"; }
 check() { "$@" || { echo "quickstart: the check failed: $*" >&2; exit 1; }; }
 
-# A web server's access log; the same lines on every machine: the generator is Lehmer's, seeded with 1.
+# A web server's access log. The random numbers are Lehmer's, from the seed 1.
 make_access_log() {
     awk -v lines="$1" '
         function random(n) { seed = (seed * 16807) % 2147483647; return seed % n }
@@ -36,8 +39,8 @@ make_access_log() {
         }'
 }
 
-say "A log of 100,000 lines"
-make_access_log 100000 > access.log
+say "A log of $lines lines, the same on every machine"
+make_access_log "$lines" > access.log
 run "wc -l < access.log"
 run "head -n 2 access.log"
 
@@ -64,7 +67,7 @@ run "streamcli topics describe by-address"
 run "streamcli consume by-address -F '%p %k\\n' | sort -u | cut -d ' ' -f 2 | sort | uniq -d | wc -l"
 run "streamcli consume by-address -K ' ' | sort > back && sort access.log | cmp - back && echo same"
 
-check test "$(streamcli consume clicks | wc -l)" -eq 100000
+check test "$(streamcli consume clicks | wc -l)" -eq "$lines"
 streamcli consume clicks > back
 check cmp back access.log
 say "Done. Everything was in $work, which is removed now."

@@ -26,11 +26,13 @@ def _choice(*choices: str):  # type: ignore[no-untyped-def]  # a parser for Flag
 
 
 COMMON = (
-    Flag("dir", ("--dir",), "The log directory.", "DIR", text),
+    Flag("dir", ("--dir",), "The log directory (default: STREAMCLI_DIR, else ~/.local/share/streamcli).", "DIR", text),
     Flag("lock_timeout", ("--lock-timeout",), "How long to wait for a lock before giving up with status 7 (default 30s).", "D", parse_duration, 30_000),
     Flag("quiet", ("-q", "--quiet"), "Print no summary, progress or notice."),
     Flag("verbose", ("-v", "--verbose"), "Print a summary even where standard error is not a terminal."),
 )  # fmt: skip
+
+VERSION = Flag("version", ("--version",), "Print the version.")
 
 _JSON_LIST = Flag("json", ("--json",), "Print one JSON object a line.")
 _TOPICS = Argument("topics", "TOPIC", "The topic, or a glob of topics (quote it).", many=True, complete="topics")
@@ -98,7 +100,7 @@ CONSUME = Command(
     "streamcli.cli.consume:run",
     (_TOPICS,),
     (
-        Flag("offset", ("-o", "--offset"), "Where to start, or START:STOP (stop excluded): beginning, end, N, -N (the last N over all partitions), @TIME.", "RANGE", text),
+        Flag("offset", ("-o", "--offset"), "Where to start, or START:STOP. START is beginning, end, N, -N (the last N over all partitions) or @TIME; STOP, which is not printed, is N, @TIME or end.", "RANGE", text),
         *_CHOOSE,
         Flag("number", ("-n", "--count"), "Stop after N records.", "N", parse_number),
         Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever; new topics that match a glob are picked up."),
@@ -106,7 +108,7 @@ CONSUME = Command(
         *_SHAPE,
         Flag("delimiter", ("-D", "--delimiter"), r"What to print after each record (default \n).", "STR", parse_escapes),
         Flag("null", ("-0", "--null"), "Print a NUL byte after each record."),
-        Flag("key_delimiter", ("-K", "--key-delimiter"), "Print the key and this before each value.", "STR", parse_escapes),
+        Flag("key_delimiter", ("-K", "--key-delimiter"), "Print the key and this before each value; a record without a key prints as one with an empty key.", "STR", parse_escapes),
         Flag("fail_empty", ("--fail-empty",), "Exit with status 3 when no record was printed."),
         _SKIP,
     ),
@@ -159,8 +161,8 @@ TOPICS_CREATE = Command(
     (
         Flag("partitions", ("-p", "--partitions"), "How many partitions (default 1: total order).", "N", parse_number, 1),
         Flag("segment_bytes", ("--segment-bytes",), "Size at which a segment is closed (default 1G).", "S", parse_size),
-        Flag("segment_age", ("--segment-age",), "Age at which a segment is closed (default 7d).", "D", parse_duration),
-        Flag("config", ("-c", "--config"), "A topic config: segment.bytes, segment.ms, max.message.bytes; may be repeated.", "NAME=VALUE", text, repeat=True),
+        Flag("segment_age", ("--segment-age",), "A record that much younger than a segment's first goes to the next segment (default 7d).", "D", parse_duration),
+        Flag("config", ("-c", "--config"), "A topic config: segment.bytes, segment.ms, max.message.bytes (default 16M); may be repeated.", "NAME=VALUE", text, repeat=True),
         Flag("if_not_exists", ("--if-not-exists",), "A topic that is there already is no error."),
     ),
     examples=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context
@@ -79,12 +80,10 @@ def run(context: Context, **values: Any) -> int:
     reading = Reading(context, request, before_wait=output.flush, hangup=hangup)
     with output:
         for taken in reading.batches():
-            data = render(taken)
-            extent = taken.batch.extent
-            if copies and extent is not None:
-                output.copy(extent, data)
+            if copies and taken.batch.extent is not None:
+                output.copy(taken.batch.extent, partial(render, taken))
             else:
-                output.write(data)
+                output.write(render(taken))
             printed += taken.batch.count
     if reading.damage.skipped:
         return CorruptData.status

@@ -15,7 +15,7 @@ import typer
 from typer import completion as completion_scripts
 from typer.core import TyperCommand
 
-from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SHELLS, SUMMARY
+from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SHELLS, SUMMARY, VERSION
 from streamcli.cli.context import Context, default_directory
 from streamcli.cli.flags import Argument, Command, Flag, usage
 from streamcli.record.errors import EXIT_STATUSES, StreamcliError, UsageError
@@ -70,7 +70,7 @@ def completion(context: Context, shell: str) -> int:
 def build_app() -> typer.Typer:
     """The typer application of all commands."""
     app = _new_app(SUMMARY)
-    app.callback()(_declared([_option(flag) for flag in COMMON]))
+    app.callback()(_declared([_option(flag) for flag in (*COMMON, VERSION)]))
     apps = {name: _new_app(summary) for name, summary in GROUPS.items()}
     for name, group in apps.items():
         app.add_typer(group, name=name)

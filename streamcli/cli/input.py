@@ -21,6 +21,10 @@ class RecordTooLong(StreamcliError):
     """A record is longer than it may be. The records before it were given."""
 
 
+class CannotRead(StreamcliError):
+    """The input failed, with the reason."""
+
+
 class Chunk(NamedTuple):
     """Whole records, each followed by the delimiter, in `data` until the next chunk is asked for.
 
@@ -51,7 +55,8 @@ def widen_pipe(fd: int) -> None:
 def read_chunks(fd: int, delimiter: bytes, limit: int, wait: Callable[[int], bool]) -> Iterator[Chunk]:
     """Cut what `fd` gives into chunks of whole records: as many as are there at once, up to CHUNK bytes.
 
-    wait: returns True once `fd` can be read, False to stop. RecordTooLong for a record longer than `limit` bytes.
+    wait: returns True once `fd` can be read, False to stop. RecordTooLong for a record longer than `limit` bytes;
+    CannotRead when the input fails.
     """
     widen_pipe(fd)
     source = _Filler(fd)
@@ -89,7 +94,10 @@ class _Filler:
         with memoryview(buffer) as view:
             end = start
             while end < len(buffer) and not self._at_end:
-                count = os.readv(self._fd, [view[end:]])
+                try:
+                    count = os.readv(self._fd, [view[end:]])
+                except OSError as error:
+                    raise CannotRead(error.strerror) from None
                 self._at_end = count == 0
                 end += count
                 if not self._poll.poll(0):
@@ -128,11 +136,14 @@ def _move_rest(buffer: bytearray, cut: int, end: int) -> tuple[bytearray, int]:
 
 
 def read_whole(fd: int, limit: int, wait: Callable[[int], bool]) -> bytes | None:
-    """All that `fd` gives, as one record; None when stopped before its end; RecordTooLong over `limit` bytes."""
+    """All that `fd` gives, as one record; None when stopped before its end; RecordTooLong over `limit` bytes; CannotRead."""
     pieces: list[bytes] = []
     size = 0
     while wait(fd):
-        piece = os.read(fd, CHUNK)
+        try:
+            piece = os.read(fd, CHUNK)
+        except OSError as error:
+            raise CannotRead(error.strerror) from None
         if not piece:
             return b"".join(pieces)
         pieces.append(piece)

@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
-from streamcli.cli.commands import COMMANDS, GROUPS
+from streamcli.cli.commands import COMMANDS, COMMON, GROUPS
 from streamcli.cli.context import Context, complain
 from streamcli.cli.flags import Command, HelpWanted, parse_arguments, suggestion
 from streamcli.cli.stop import Stopped, StopSignals
@@ -32,6 +32,9 @@ def _keep_standard_descriptors() -> None:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_WRONLY if fd == 0 else os.O_RDONLY)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
 
 
 def run(words: list[str]) -> int:
@@ -40,8 +43,7 @@ def run(words: list[str]) -> int:
     try:
         stop.install()
         status = _dispatch(words, stop)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return status
     except Stopped as stopped:
         return stopped.status
@@ -75,9 +77,13 @@ def describe_os_error(error: OSError) -> str:
 def _dispatch(words: list[str], stop: StopSignals) -> int:
     if os.environ.get(COMPLETE_VARIABLE):
         return _help("complete")
+    if not words:
+        return _help("show", [])
     leading, rest = _leading_options(words)
-    if not rest or rest[0] in ("-h", "--help"):
-        return _help("show", words)
+    if not rest:
+        raise UsageError("a command is missing: see streamcli --help")
+    if rest[0] in ("-h", "--help", "help"):
+        return _help("show", rest[1:] and [*rest[1:], "--help"])
     name = f"{rest[0]} {rest[1]}" if rest[0] in GROUPS and len(rest) > 1 else rest[0]
     command = COMMANDS.get(name)
     if command is None:
@@ -91,12 +97,18 @@ def _dispatch(words: list[str], stop: StopSignals) -> int:
 
 def _leading_options(words: list[str]) -> tuple[list[str], list[str]]:
     """The common options in front of the command's name, and the rest."""
+    flags = {name: flag for flag in COMMON for name in flag.names}
     leading: list[str] = []
     rest = list(words)
     while rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--version"):
         word = rest.pop(0)
+        flag = flags.get(word.partition("=")[0])
+        if flag is None:
+            raise UsageError(f"no such option before the command: {word}{suggestion(word, flags)}")
         leading.append(word)
-        if word in ("--dir", "--lock-timeout") and rest:
+        if flag.parse is not None and "=" not in word:
+            if not rest:
+                raise UsageError(f"{word} needs a value: {word} {flag.metavar}")
             leading.append(rest.pop(0))
     return leading, rest
 
@@ -121,6 +133,9 @@ def _no_such_command(rest: list[str]) -> int:
             return _help("show", [rest[0], "--help"])
         known = [name.split(" ")[1] for name in COMMANDS if name.startswith(rest[0] + " ")]
         raise UsageError(f"no such command: {rest[0]} {rest[1]}{suggestion(rest[1], known)}")
+    within = next((name for name in COMMANDS if name.split(" ")[1:] == rest[:1]), None)
+    if within is not None:
+        raise UsageError(f"no such command: {rest[0]}: did you mean {within}?")
     names = {name.split(" ")[0] for name in COMMANDS}
     raise UsageError(f"no such command: {rest[0]}{suggestion(rest[0], names)}")
 

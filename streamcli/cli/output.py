@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 
 from streamcli.cli.input import widen_pipe
 from streamcli.record.batch import Extent
@@ -40,10 +41,10 @@ class Output:
         if self._pending_size >= _GATHER:
             self.flush()
 
-    def copy(self, extent: Extent, data: bytes | memoryview) -> None:
-        """Write `data`, which are the bytes of `extent`: by splice, without a copy in user space, where it can be."""
+    def copy(self, extent: Extent, render: Callable[[], bytes | memoryview]) -> None:
+        """Write the bytes of `extent`, by splice, without a copy in user space; where it cannot be, what `render` gives."""
         if not self._can_splice or extent.length < SPLICE_FROM:
-            self.write(data)
+            self.write(render())
             return
         self.flush()
         if not self._is_wide:
@@ -57,7 +58,7 @@ class Output:
                 if done or isinstance(error, BrokenPipeError):
                     raise
                 self._can_splice = False  # a file system without it
-                self.write(data)
+                self.write(render())
                 return
 
     def flush(self) -> None:

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context, now_ms
-from streamcli.cli.input import Chunk, RecordTooLong, read_chunks, read_whole
+from streamcli.cli.input import CannotRead, Chunk, RecordTooLong, read_chunks, read_whole
 from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
 from streamcli.cli.stop import Stopped
 from streamcli.engine.produce import Placement, Producer
 from streamcli.record.batch import Columns, pick
 from streamcli.record.errors import NotFound, PartWritten, StreamcliError, UsageError
 from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory, TopicExists
+from streamcli.storage.directory import LogDirectory, TopicExists, check_config
+from streamcli.storage.layout import check_topic_name
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -55,10 +56,16 @@ class Options(NamedTuple):
             raise UsageError("-k gives one key for all, -K takes each from its record: leave out one")
         if self.rate == 0:
             raise UsageError("--rate: use 1 or more")
+        check_topic_name(self.topic)
+        check_config(self.new_topic())
         for name in self.files:
             if name != "-" and not os.access(name, os.R_OK):
                 reason = "no permission to read" if os.path.exists(name) else "no such file"
                 raise UsageError(f"{reason}: {name}: nothing was read or written")
+
+    def new_topic(self) -> TopicConfig:
+        """The config of the topic, if it is created now."""
+        return TopicConfig(1 if self.partitions is None else self.partitions, {})
 
     def shape(self) -> RecordShape:
         key = None if self.empty_null and self.key == b"" else self.key
@@ -72,18 +79,28 @@ def run(context: Context, **values: Any) -> int:
     options.check()
     directory = context.open(create=not options.no_create)
     if not options.no_create:
-        ensure_topic(directory, options)
+        ensure_topic(context, directory, options)
     with context.stop.deferred() as wakeup:
         return Production(context, directory, options, wakeup).run()
 
 
-def ensure_topic(directory: LogDirectory, options: Options) -> None:
+def ensure_topic(context: Context, directory: LogDirectory, options: Options) -> None:
     """Create the topic unless it is there."""
     try:
-        directory.config(options.topic)
+        there = directory.config(options.topic).partitions
+        if options.partitions not in (None, there):
+            context.notice(
+                f"topic {options.topic} exists already and has {there} partitions: --partitions changes nothing"
+            )
     except NotFound:
+        partitions = options.new_topic().partitions
+        if options.partition is not None and options.partition >= partitions:
+            raise NotFound(
+                f"topic {options.topic} is not there yet, and with {partitions} partitions would have no partition "
+                f"{options.partition}: create it with --partitions"
+            ) from None
         try:
-            directory.create_topic(options.topic, TopicConfig(options.partitions or 1, {}))
+            directory.create_topic(options.topic, options.new_topic())
         except TopicExists:
             return  # another producer was first
 
@@ -118,14 +135,15 @@ class Production:
             for parsed, data in self._inputs():
                 self._append(parsed, data)
             self._producer.finish()
+            self._acknowledge()
         except (StreamcliError, OSError) as error:
             raise self._failure(error) from None
         except Stopped as stopped:
+            self._sync_what_is_there()
             self._context.notice(f"stopped by {stopped}: {self._where_to_resume()}")
             raise
         finally:
             self._on_progress(None)
-        self._acknowledge()
         if self._context.stop.pending is not None:
             self._context.notice(f"stopped by {self._context.stop.pending}: {self._where_to_resume()}")
             raise self._context.stop.pending
@@ -144,6 +162,8 @@ class Production:
             except RecordTooLong:
                 limit = f"longer than {self._limit} bytes (max.message.bytes)"
                 raise BadRecord(self._name_record(limit), None) from None
+            except CannotRead as error:
+                raise BadRecord(f"cannot read {self._input_name()}: {error}", None) from None
             finally:
                 if fd:
                     os.close(fd)
@@ -179,8 +199,10 @@ class Production:
         return Parsed(Columns(1, [value], common_key=self._shape.key, common_headers=list(self._shape.headers) or None))
 
     def _name_record(self, reason: str) -> str:
-        where = "standard input" if self._input == "-" else self._input
-        return f"record {self._read + 1} of {where}: {reason}"
+        return f"record {self._read + 1} of {self._input_name()}: {reason}"
+
+    def _input_name(self) -> str:
+        return "standard input" if self._input == "-" else self._input
 
     def _append(self, parsed: Parsed, data: memoryview | bytes) -> None:
         for part in self._paced(parsed):
@@ -280,7 +302,8 @@ class Production:
 
     def _where_to_resume(self) -> str:
         durable, scattered = self._producer.durable, self._producer.scattered
-        text = f"{durable} records are durable in {self._options.topic}, to go on start at record {durable + 1} of the input"
+        noun = "record is" if durable == 1 else "records are"
+        text = f"{durable} {noun} durable in {self._options.topic}, to go on start at record {durable + 1} of the input"
         if scattered:
             text += f"; {scattered} records after it are in other partitions already"
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,8 +43,10 @@ class Filter(NamedTuple):
 def make_filter(grep: str | None, key: str | None, headers: list[tuple[str, bytes]]) -> Filter:
     """The filter of --grep, --key and --header."""
     try:
-        pattern = None if grep is None else re.compile(grep.encode(errors="surrogateescape"))
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of what a later Python may read differently
+            pattern = None if grep is None else re.compile(grep.encode(errors="surrogateescape"))
+    except (re.error, RecursionError, OverflowError) as error:
         raise UsageError(f"--grep: bad regular expression {grep!r}: {error}") from None
     return Filter(pattern, None if key is None else parse_escapes(key), tuple(headers))
 
@@ -108,18 +111,15 @@ def render_format(template: str) -> Renderer:
 
 def _parse_format(template: str) -> list[bytes | Piece]:
     pieces: list[bytes | Piece] = []
-    literals = template.split("%")
-    pieces.append(parse_escapes(literals[0]))
-    rest = iter(literals[1:])
-    for part in rest:
-        if part == "":  # two percent signs in a row: one, and what follows is plain
-            pieces.append(b"%" + parse_escapes(next(rest, "")))
-        elif part[0] in _PIECES:
-            pieces += [_PIECES[part[0]], parse_escapes(part[1:])]
-        else:
-            raise UsageError(
-                f"-F: no such field %{part[0]}: there is {' '.join('%' + letter for letter in _PIECES)} %%"
-            )
-    if template.endswith("%") and not template.endswith("%%"):
-        raise UsageError("-F: the format ends in a single %: write %% for a percent sign")
+    while template:
+        literal, percent, rest = template.partition("%")
+        pieces.append(parse_escapes(literal))
+        letter, template = rest[:1], rest[1:]
+        if letter in _PIECES:
+            pieces.append(_PIECES[letter])
+        elif letter == "%":
+            pieces.append(b"%")
+        elif percent:
+            known = " ".join("%" + name for name in _PIECES)
+            raise UsageError(f"-F: no such field %{letter}: there is {known} and %%")
     return [piece for piece in pieces if piece != b""]

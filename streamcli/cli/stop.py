@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from streamcli.storage import locks
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -26,7 +28,7 @@ class Stopped(BaseException):
 class StopSignals:
     """Raises Stopped where the command stands, or while deferred keeps the signal in `pending` and wakes a poll.
 
-    A second signal does not wait for what is in hand: it may be waiting for a lock.
+    What waits for a lock has nothing in hand. A second signal does not wait for what the first one waits for.
     """
 
     def __init__(self) -> None:
@@ -57,5 +59,5 @@ class StopSignals:
     def _receive(self, signum: int, _: FrameType | None) -> None:
         again = self.pending is not None
         self.pending = Stopped(signum)
-        if again or not self._deferred:
+        if again or not self._deferred or locks.is_waiting():
             raise self.pending

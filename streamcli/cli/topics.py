@@ -8,6 +8,7 @@ from typing import Any
 
 from streamcli.cli.context import Context, complain
 from streamcli.cli.values import format_duration, format_size, format_time, parse_duration, parse_number, parse_size
+from streamcli.engine.consume import matching_topics
 from streamcli.record.errors import StreamcliError, UsageError
 from streamcli.storage.config import DURATION, SETTINGS, SIZE, TopicConfig
 from streamcli.storage.directory import LogDirectory, TopicExists, check_config
@@ -79,9 +80,9 @@ def list_topics(context: Context, pattern: str | None, json: bool) -> int:
 
 
 def describe(context: Context, names: list[str], json: bool) -> int:
-    """Print config and partitions of each topic."""
+    """Print config and partitions of each topic; names may be globs."""
     directory = context.open()
-    for name in names:
+    for name in matching_topics(directory, names):
         config = directory.config(name)
         summaries = [Log(directory.partition_directory(name, number)).summary() for number in range(config.partitions)]
         if json:

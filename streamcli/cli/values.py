@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from streamcli.record.errors import UsageError
 from streamcli.record.range import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 
+_MAX_DIGITS = 100
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DURATIONS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
@@ -17,15 +18,15 @@ def _amount(text: str, units: dict[str, int]) -> int | None:
     """A number and a unit, as a whole number of the smallest unit; None when it is not that."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     unit = units.get(text[len(number) :])
-    if unit is None or not number.isascii() or not number.replace(".", "", 1).isdigit():
+    if unit is None or len(number) > _MAX_DIGITS or not number.isascii() or not number.replace(".", "", 1).isdigit():
         return None
     return int(number) * unit if number.isdigit() else round(float(number) * unit)
 
 
 def parse_number(text: str) -> int:
     """A whole number, 0 or more."""
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"bad number {text!r}: use digits, as in 10")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise UsageError(f"bad number {text[:40]!r}: use digits, as in 10")
     return int(text)
 
 
@@ -47,7 +48,7 @@ def parse_duration(text: str) -> int:
 
 def parse_time(text: str, now_ms: int) -> int:
     """ms since the epoch: RFC 3339, a date, a date and time (local where no zone is given), @MS, a duration ago, now, today, yesterday."""
-    if text[:1] == "@" and text[1:].isascii() and text[1:].isdigit():
+    if text[:1] == "@" and text[1:].isascii() and text[1:].isdigit() and len(text) <= _MAX_DIGITS:
         return int(text[1:])
     if text == "now":
         return now_ms
@@ -146,7 +147,7 @@ def parse_range(text: str, now_ms: int) -> Range:
     """beginning, end, N, -N, @TIME, and START:STOP of these: :N, A:B, @T1:@T2 (stop excluded)."""
     start, stop = _split_range(text)
     wanted = Range(
-        Bound(BEGINNING) if start == "" else _bound(start, text, now_ms),
+        Bound(BEGINNING) if start == "" and text != "" else _bound(start, text, now_ms),
         Bound(END) if stop == "" else _bound(stop, text, now_ms),
     )
     first, last = wanted
@@ -173,7 +174,7 @@ def _bound(text: str, whole: str, now_ms: int) -> Bound:
         time = text if text[1:].isdigit() else text[1:]
         return Bound(TIME, parse_time(time, now_ms))
     digits = text.removeprefix("-")
-    if digits.isascii() and digits.isdigit():
+    if digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS:
         return Bound(LAST if text[0] == "-" else OFFSET, int(digits))
     raise UsageError(
         f"bad offset {whole!r}: use beginning, end, N, -N (the last N), @TIME, or START:STOP, as in 10:20, :20, @2h:@1h"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -81,7 +80,7 @@ def find_sources(directory: LogDirectory, patterns: list[str], partitions: list[
     return [source for topic in topics for source in topic_sources(directory, topic, partitions)]
 
 
-def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool) -> list[str]:
+def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool = False) -> list[str]:
     """The topics named, there or not, and those that globs match. NotFound when a glob has none and may not `wait`."""
     topics: dict[str, None] = {}
     for pattern in patterns:
@@ -97,7 +96,7 @@ def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool)
 
 def topic_sources(directory: LogDirectory, topic: str, partitions: list[int]) -> list[Source]:
     """The partitions of a topic, or those chosen of it."""
-    chosen = partitions or range(directory.config(topic).partitions)
+    chosen = dict.fromkeys(partitions) or range(directory.config(topic).partitions)
     return [Source(topic, number, Log(directory.partition_directory(topic, number))) for number in chosen]
 
 
@@ -228,7 +227,7 @@ class Following:
 
     def _without_deleted(self, reads: list[PartitionRead]) -> list[PartitionRead]:
         """The reads whose partition is still there; NotFound when it is a topic that was named."""
-        there = [read for read in reads if os.path.exists(read.source.log.directory)]
+        there = [read for read in reads if read.cursor.is_current()]
         if len(there) < len(reads) and not self._globs:
             topic = next(read.source.topic for read in reads if read not in there)
             raise NotFound(f"topic {topic} was deleted while it was being read: all it had was given")

@@ -49,6 +49,7 @@ class Producer:
         warn: Callable[[str], None],
     ) -> None:
         self._config = directory.config(topic)
+        directory.check_local()
         self._paths: Callable[[int], str] = lambda number: directory.partition_directory(topic, number)
         if partition is not None:
             self._paths(partition)

@@ -16,9 +16,12 @@ from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
 
+_CHECKPOINT_PATIENCE = 0.5
+"""Seconds to wait for the lock when all that is left to do is to write a checkpoint."""
+
 
 class RollPolicy(NamedTuple):
-    """When a segment is full: at `segment_bytes`, or when its first batch is `segment_ms` old."""
+    """When a segment is full: at `segment_bytes`, or for a record that is `segment_ms` younger than its first batch."""
 
     segment_bytes: int
     segment_ms: int
@@ -80,7 +83,8 @@ class Appender:
         with self._lock:
             segment = self._catch_up()
             now = self._clock()
-            if self._first_timestamp is not None and now - self._first_timestamp >= self._policy.segment_ms:
+            newest = max(columns.timestamps) if columns.timestamps else now
+            if self._first_timestamp is not None and newest - self._first_timestamp >= self._policy.segment_ms:
                 segment = self._roll(segment)
             header, buffers = self._encode(columns, now)
             if header.position > 0 and header.end > self._policy.segment_bytes:
@@ -106,10 +110,14 @@ class Appender:
         return SyncTicket(os.dup(self._segment.fd), self._end)
 
     def end_sync(self, ticket: SyncTicket) -> None:
-        """Note in the checkpoint that the ticket's part is on disk."""
-        with self._lock:
+        """Note in the checkpoint that the ticket's part is on disk: a cache, so not worth a long wait for the lock."""
+        if not self._lock.try_for(_CHECKPOINT_PATIENCE):
+            return
+        try:
             if self._is_ours():
                 self._checkpoint(ticket.end)
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         self._close_segment()

@@ -57,6 +57,8 @@ def read_checkpoint(partition_directory: str) -> Checkpoint | None:
         return None
     try:
         return decode_checkpoint(os.read(fd, 4096))
+    except OSError:
+        return None
     finally:
         os.close(fd)
 
@@ -66,6 +68,9 @@ def write_checkpoint(partition_directory: str, checkpoint: Checkpoint) -> None:
     path = os.path.join(partition_directory, layout.CHECKPOINT)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        durable.write_all(fd, checkpoint.encode(), 0)
+        line = checkpoint.encode()
+        durable.write_all(fd, line, 0)
+        if os.fstat(fd).st_size != len(line):
+            durable.truncate(fd, len(line))
     finally:
         os.close(fd)

@@ -26,7 +26,12 @@ SETTINGS = {
             "segment.bytes", SIZE, 1 << 30, 1 << 10, 1 << 40, "size at which a segment is closed and the next begun"
         ),
         Setting(
-            "segment.ms", DURATION, 7 * 86_400_000, 1, 2**62, "age of its first record at which a segment is closed"
+            "segment.ms",
+            DURATION,
+            7 * 86_400_000,
+            1,
+            2**62,
+            "a record that much younger than a segment's first goes to the next",
         ),
         Setting(
             "max.message.bytes", SIZE, 16 << 20, 1, 1 << 30, "longest record that is taken: its key and value together"

@@ -29,13 +29,14 @@ class Cursor:
     offset: the next to be read. end: where to stop (None: never, what is appended later is read too).
     """
 
-    __slots__ = ("_bases", "_directory", "_header", "_position", "_segment", "end", "offset")
+    __slots__ = ("_bases", "_directory", "_expected", "_header", "_position", "_segment", "end", "offset")
 
     def __init__(self, partition_directory: str, offset: int, end: Mark | None) -> None:
         self._directory = partition_directory
         self.offset = offset
         self.end = end
         self._header: BatchHeader | None = None
+        self._expected: int | None = None  # the base offset of the batch at the position, where that is known
         self._segment: Segment | None = None
         self._position = 0
         self._bases = layout.segment_bases(partition_directory)
@@ -57,10 +58,13 @@ class Cursor:
             if header is None:
                 if not self._next_segment():
                     return None
-            elif header.next_offset > self.offset:
+                continue
+            if self._expected is not None and header.base_offset != self._expected:
+                self._report_gap(segment, header.base_offset)
+            if header.next_offset > self.offset:
                 self._header = header
             else:
-                self._position = header.end
+                self._position, self._expected = header.end, header.next_offset
         return self._header
 
     def take(self) -> RecordBatch:
@@ -77,6 +81,7 @@ class Cursor:
         """Go past the batch that `peek` showed, unread."""
         assert self._header is not None
         self._position, self.offset = self._header.end, self._header.next_offset
+        self._expected = self.offset
         self._header = None
 
     def skip_damage(self, damage: CorruptData) -> None:
@@ -85,7 +90,22 @@ class Cursor:
         if damage.length is not None:
             self._position = damage.position + damage.length
         if damage.next_offset is not None:
-            self.offset = damage.next_offset
+            self._expected = damage.next_offset
+            self.offset = max(self.offset, damage.next_offset)
+
+    def is_current(self) -> bool:
+        """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
+        segment = self._segment
+        try:
+            if segment is None:
+                return os.path.isdir(self._directory)
+            return os.stat(segment.path).st_ino == os.fstat(segment.fd).st_ino
+        except FileNotFoundError:
+            pass
+        try:  # the segment may have been removed by retention: then there are later ones
+            return layout.segment_bases(self._directory)[-1] > segment.base_offset if segment else False
+        except (FileNotFoundError, IndexError):
+            return False
 
     def close(self) -> None:
         if self._segment is not None:
@@ -99,6 +119,7 @@ class Cursor:
         closed = segment.base_offset != self._bases[-1]
         entry = lookup(self._directory, segment, lambda entry: entry.base_offset <= offset, closed=closed)
         self._position = entry.position if entry else 0
+        self._expected = entry.base_offset if entry else segment.base_offset
 
     def _open(self, base_offset: int) -> Segment:
         self.close()
@@ -147,10 +168,14 @@ class Cursor:
             return
         self._fail(segment, reason, limit - self._position, None)
 
+    def _report_gap(self, segment: Segment, found: int) -> None:
+        """Offsets have no gaps from batch to batch, nor from segment to segment: what lay between was lost."""
+        reason = "records are missing: was a segment removed?"
+        raise CorruptData(reason, segment.path, self._position, length=0, first=self._expected, next_offset=found)
+
     def _fail(self, segment: Segment, reason: str, length: int, next_offset: int | None) -> None:
-        raise CorruptData(
-            reason, segment.path, self._position, length=length, first=self.offset, next_offset=next_offset
-        )
+        first = self.offset if self._expected is None else self._expected
+        raise CorruptData(reason, segment.path, self._position, length=length, first=first, next_offset=next_offset)
 
     def _read(self, segment: Segment, header: BatchHeader) -> RecordBatch:
         for look in range(_LOOKS):
@@ -189,10 +214,17 @@ class Cursor:
             return False
         if self._position < self._limit(segment):
             return True  # an append came between the last look and the roll
+        if (
+            self._expected is not None
+            and successor != self._expected
+            and layout.segment_bases(self._directory)[0] < successor
+        ):
+            self._report_gap(segment, successor)
         try:
             self._open(successor)
-        except FileNotFoundError:  # removed by retention since the names were listed
+        except FileNotFoundError:  # removed since the names were listed
             return self._bases_refreshed()
+        self._expected = successor
         self.offset = max(self.offset, successor)
         return True
 

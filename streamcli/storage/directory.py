@@ -91,6 +91,10 @@ class LogDirectory:
                     lock.close()
             durable.remove_tree(doomed)
 
+    def check_local(self) -> None:
+        """Refuse to write on a file system where locks do not exclude other machines."""
+        check_local(self.path)
+
     def partition_directory(self, topic: str, partition: int) -> str:
         """The directory of one partition; NotFound when the topic has no such partition."""
         partitions = self.config(topic).partitions
@@ -123,8 +127,6 @@ class LogDirectory:
                 f"{self.path} is not a directory: choose another with --dir or STREAMCLI_DIR"
             ) from None
         _check_version(found, path)
-        if create:
-            check_local(self.path)
         return True
 
     def _refuse_stranger(self) -> None:
@@ -143,7 +145,7 @@ class LogDirectory:
     def _create(self) -> None:
         durable.make_directories(self.path)
         self._refuse_stranger()
-        check_local(self.path)
+        self.check_local()
         text = json.dumps(_FORMAT) + "\n"
         durable.replace_file(os.path.join(self.path, layout.FORMAT_FILE), text.encode())
 
@@ -152,7 +154,8 @@ class LogDirectory:
         """Hold the topics lock; what a process that died under it left unfinished is swept."""
         topics = self.topics_directory()
         durable.make_directories(topics)
-        with topics_lock(os.path.join(topics, layout.LOCK), self.lock_timeout):
+        self.check_local()
+        with topics_lock(os.path.join(self.path, layout.LOCK), self.lock_timeout):
             for name in os.listdir(topics):
                 if name.startswith(layout.TEMPORARY):
                     durable.remove_tree(os.path.join(topics, name))
@@ -180,9 +183,7 @@ def decode_config(data: bytes, path: str) -> TopicConfig:
     try:
         found = json.loads(data)
         config = TopicConfig(found["partitions"], dict(found["config"]))
-        if not isinstance(config.partitions, int) or not all(
-            isinstance(value, int) for value in config.overrides.values()
-        ):
+        if not all(type(value) is int for value in (config.partitions, *config.overrides.values())):
             raise TypeError("not numbers")
         check_config(config)
     except (ValueError, KeyError, TypeError, UsageError, RecursionError) as error:
@@ -201,9 +202,9 @@ def _make_partition(directory: str) -> None:
 def _check_version(found: bytes, path: str) -> None:
     try:
         version = json.loads(found)["version"]
-        if not isinstance(version, int):
+        if type(version) is not int:
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StreamcliError(f"{path} does not say which format the directory has: restore it from a copy") from None
     if version != FORMAT_VERSION:
         raise StreamcliError(

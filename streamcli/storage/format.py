@@ -186,11 +186,11 @@ def decode_header(data: bytes | memoryview, position: int) -> BatchHeader:
         raise InvalidBatch("no batch starts here")
     if crc32c(data[:_CHECKED]) != fields[-1]:
         raise InvalidBatch("the batch header fails its checksum")
-    if version != VERSION:
-        raise InvalidBatch(f"batch format {version} is newer than this streamcli: upgrade it")
     header = BatchHeader(*fields)
     if header.position != position:
         raise InvalidBatch(f"the batch belongs at position {header.position}")
+    if version != VERSION:
+        raise InvalidBatch(f"batch format {version} is newer than this streamcli: upgrade it")
     if header.last_offset_delta + 1 < header.record_count:
         raise InvalidBatch(f"{header.record_count} records cannot lie at {header.last_offset_delta + 1} offsets")
     return header
@@ -208,7 +208,7 @@ def decode_body(header: BatchHeader, body: bytes | memoryview) -> Columns:
         raise InvalidBatch(f"codec {header.codec} or columns {header.columns:#x} unknown to this streamcli: upgrade it")
     try:
         found = msgpack.unpackb(body, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise InvalidBatch(f"the batch body is no msgpack map of columns: {error}") from None
     if not isinstance(found, dict):
         raise InvalidBatch("the batch body is no msgpack map of columns")
@@ -223,6 +223,7 @@ def decode_body(header: BatchHeader, body: bytes | memoryview) -> Columns:
         offset_deltas=_integers(found, "offsets", header.record_count),
     )
     _check_deltas(header, columns)
+    _check_header(header, columns)
     return columns
 
 
@@ -280,6 +281,22 @@ def _header_list(pairs: Any) -> list[tuple[str, bytes | None]]:
         if not isinstance(name, str) or not (value is None or isinstance(value, bytes)):
             raise InvalidBatch("a record's header is not a name and a value")
     return headers
+
+
+def _check_header(header: BatchHeader, columns: Columns) -> None:
+    """InvalidBatch unless the body is what its header says: who copies joined values out goes by the header alone."""
+    present = (
+        (OFFSETS, columns.offset_deltas),
+        (TIMESTAMPS, columns.timestamps),
+        (COMMON_KEY, columns.common_key),
+        (KEYS, columns.keys),
+        (COMMON_HEADERS, columns.common_headers),
+        (HEADERS, columns.headers),
+    )
+    bits = sum(bit for bit, column in present if column is not None)
+    joined = 0 if isinstance(columns.values, list) else len(columns.values)
+    if bits != header.columns or joined != header.values_length:
+        raise InvalidBatch("the batch body does not hold the columns that its header says")
 
 
 def _check_deltas(header: BatchHeader, columns: Columns) -> None:

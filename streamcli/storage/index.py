@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from crc32c import crc32c
@@ -68,7 +69,7 @@ def decode_entry(data: bytes) -> IndexEntry | None:
 
 
 class SparseIndex:
-    """An index file, open for lookup or, under the append lock, for adding. A missing one is empty."""
+    """An index file, open for lookup or, under the append lock, for adding. A missing or unreadable one is empty."""
 
     __slots__ = ("_fd", "count", "damaged", "path")
 
@@ -77,18 +78,18 @@ class SparseIndex:
         self.damaged = False
         self._fd: int | None = None
         flags = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
-        try:
+        with suppress(OSError):  # to do without it costs time, and nothing else
             self._fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
-        except OSError:
-            if writable:
-                raise
         self.count = 0 if self._fd is None else os.fstat(self._fd).st_size // ENTRY_SIZE
 
     def entry(self, number: int) -> IndexEntry | None:
         """Entry `number`, counted from 0, or None when it is damaged or not there."""
         if self._fd is None or not 0 <= number < self.count:
             return None
-        return decode_entry(os.pread(self._fd, ENTRY_SIZE, number * ENTRY_SIZE))
+        try:
+            return decode_entry(os.pread(self._fd, ENTRY_SIZE, number * ENTRY_SIZE))
+        except OSError:
+            return None
 
     def last_where(self, wanted: Callable[[IndexEntry], bool]) -> tuple[int, IndexEntry] | None:
         """The last entry (number, entry) with `wanted` true, for a `wanted` that is true then false along the index.

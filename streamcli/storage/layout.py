@@ -1,7 +1,7 @@
 """The names of everything in a log directory. No other module builds or parses a path.
 
     DIR/format.json                       format version of the directory
-    DIR/topics/lock                       held while topics are created or deleted
+    DIR/lock                              held while topics are created or deleted
     DIR/topics/NAME/config.json           partitions and topic config, replaced atomically
     DIR/topics/NAME/P/                    one partition
         00000000000000000000.log          segment, named by its base offset in 20 digits so that `ls` sorts
@@ -74,7 +74,7 @@ def lease_path(group_directory: str, topic: str, partition: int) -> str:
 
 def is_topic_name(name: str) -> bool:
     """Whether a name found in DIR/topics can be a topic's directory."""
-    return name != LOCK and name not in (".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+    return name not in (".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
 
 
 def topic_directory(directory: str, topic: str) -> str:
@@ -88,7 +88,7 @@ def partition_directory(directory: str, topic: str, partition: int) -> str:
 def temporary_name(path: str) -> str:
     """A name beside `path`, this process's own, for what is being made or removed."""
     head, tail = os.path.split(path)
-    return os.path.join(head, f"{TEMPORARY}{tail}.{os.getpid()}")
+    return os.path.join(head, f"{TEMPORARY}{tail[:200]}.{os.getpid()}")
 
 
 def segment_path(partition_directory: str, base_offset: int) -> str:

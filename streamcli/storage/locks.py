@@ -49,6 +49,17 @@ class _Expired(Exception):
     """The lock timeout passed while the kernel kept us waiting."""
 
 
+_LONGEST_WAIT = 1e8
+"""Seconds: what a timer can hold, and more than anyone waits."""
+
+_waiting = False
+
+
+def is_waiting() -> bool:
+    """Whether the main thread is waiting for a lock just now: a signal handler may then raise."""
+    return _waiting
+
+
 class ExclusiveLock:
     """An exclusive lock between processes, queueing in the kernel: the append lock of a partition, the lock of a group.
 
@@ -66,13 +77,29 @@ class ExclusiveLock:
     def __enter__(self) -> ExclusiveLock:
         self._acquire()
         while not self._is_at_its_path():  # the file was removed: whoever comes now locks another
+            self.release()
+            successor = self._open()
             os.close(self._fd)
-            self._fd = self._open()
+            self._fd = successor
             self._acquire()
         return self
 
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def try_for(self, seconds: float) -> bool:
+        """Take the lock, or return False after `seconds`, or when its directory is gone; give it back with `release`."""
+        patience, self._timeout = self._timeout, seconds
+        try:
+            self.__enter__()
+        except (Busy, NotFound):
+            return False
+        finally:
+            self._timeout = patience
+        return True
+
+    def release(self) -> None:
+        self.__exit__()
 
     def _open(self) -> int:
         try:
@@ -131,23 +158,27 @@ def unlock(fd: int) -> None:
 
 def _flock_with_alarm(fd: int, timeout: float) -> bool:
     """Queue for the lock in the kernel, with an alarm to end the wait; only the main thread gets signals."""
+    global _waiting
 
     def expire(*_: object) -> None:
-        raise _Expired
+        if _waiting:
+            raise _Expired
 
     previous = signal.signal(signal.SIGALRM, expire)
     try:
         # Repeats, for the alarm that fires between setitimer and flock.
-        signal.setitimer(signal.ITIMER_REAL, max(timeout, 0.001), 0.1)
+        signal.setitimer(signal.ITIMER_REAL, min(max(timeout, 0.001), _LONGEST_WAIT), 0.1)
         try:
+            _waiting = True
             fcntl.flock(fd, fcntl.LOCK_EX)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _waiting = False
         return True
     except _Expired:
-        fcntl.flock(fd, fcntl.LOCK_UN)
+        fcntl.flock(fd, fcntl.LOCK_UN)  # had, if the alarm came at the last moment
         return False
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
 
 

@@ -95,7 +95,7 @@ class Log:
                 if header.max_timestamp < timestamp:
                     cursor.pass_by()
                     continue
-                if header.min_timestamp >= timestamp:
+                if header.min_timestamp >= timestamp and header.record_count == header.last_offset_delta + 1:
                     return header.base_offset
                 batch = cursor.take()
                 pairs = zip(batch.offsets(), batch.timestamps(), strict=True)
@@ -106,18 +106,24 @@ class Log:
 
     def headers_backwards(self, start: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the last before `end` back to the one that holds offset `start`, a piece at a time."""
-        upper = end.offset
         for base in reversed([base for base in layout.segment_bases(self.directory) if base <= end.segment]):
             segment = Segment(self.directory, base)
             limit = end.position if base == end.segment else segment.size()
             try:
-                while limit > 0 and upper > start:
-                    entry = lookup(self.directory, segment, partial(_lies_before, limit), closed=base != end.segment)
-                    piece = list(segment.headers_past_damage(entry.position if entry else 0, limit))
-                    yield from reversed(piece)
-                    limit, upper = (piece[0].position, piece[0].base_offset) if piece else (0, base)
+                for header in self._backwards(segment, limit, closed=base != end.segment):
+                    if header.next_offset <= start:
+                        return
+                    yield header
             finally:
                 segment.close()
+
+    def _backwards(self, segment: Segment, limit: int, *, closed: bool) -> Iterator[BatchHeader]:
+        """The headers of a segment that lie before `limit`, from the last, an index entry's worth at a time."""
+        while limit > 0:
+            entry = lookup(self.directory, segment, partial(_lies_before, limit), closed=closed)
+            piece = list(segment.headers_past_damage(entry.position if entry else 0, limit))
+            yield from reversed(piece)
+            limit = piece[0].position if piece else 0
 
     def summary(self) -> LogSummary:
         """What `topics describe` shows."""

@@ -14,6 +14,10 @@ POLL_INTERVAL = 0.05
 """Seconds between looks where the kernel gives no inotify (another system, or its limits are reached)."""
 
 
+_LONGEST_WAIT = 1e6
+"""Seconds: what poll(2) takes. Who waits longer looks once in between."""
+
+
 class Wake(NamedTuple):
     """Why a wait ended: `hangup` when the watched pipe's reader is gone; `directories` written in, None when not known;
     `ready`: which of the other descriptors are."""
@@ -42,8 +46,8 @@ class Watcher:
 
     def add(self, directory: str, *, closings: bool = False) -> None:
         """Watch a directory for writes, new names and renames in it; or for `closings` of files that were open for writing,
-        which the end of a process brings about too. Twice is once."""
-        if self._inotify is None or directory in self._watched.values():
+        which the end of a process brings about too. Twice is once, unless it was made anew."""
+        if self._inotify is None:
             return
         from inotify_simple import flags
 
@@ -57,6 +61,7 @@ class Watcher:
     def wait(self, timeout: float | None, hangup: int | None = None, others: Iterable[tuple[int, int]] = ()) -> Wake:
         """Sleep until a write, `timeout` seconds (None: no limit), until the reader of the pipe `hangup` is gone, or until
         one of the `others` is ready: pairs of a descriptor and what to poll it for."""
+        timeout = None if timeout is None else min(max(timeout, 0), _LONGEST_WAIT)
         poll = select.poll()
         for fd, events in others:
             poll.register(fd, events)
@@ -66,15 +71,27 @@ class Watcher:
             pause = POLL_INTERVAL if timeout is None else min(timeout, POLL_INTERVAL)
             ready = {fd for fd, _ in poll.poll(pause * 1000)}
             return Wake(hangup in ready, None, ready)
-        inotify = self._inotify.fileno()
-        poll.register(inotify, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(None if timeout is None else max(timeout, 0) * 1000)}
-        if inotify not in ready:
+        poll.register(self._inotify.fileno(), select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
+        if self._inotify.fileno() not in ready:
             return Wake(hangup in ready, set(), ready)
+        directories = self._directories_written()
+        return Wake(hangup in ready, None if None in directories else set(filter(None, directories)), ready)
+
+    def _directories_written(self) -> set[str | None]:
+        """Take the events and return where they happened; None among these when the queue overflowed.
+
+        A directory that is gone is forgotten, so that its number cannot be taken for another's.
+        """
+        from inotify_simple import flags
+
+        assert self._inotify is not None
         events = self._inotify.read(timeout=0)
-        if any(event.wd not in self._watched for event in events):  # the queue overflowed, or a directory is gone
-            return Wake(hangup in ready, None, ready)
-        return Wake(hangup in ready, {self._watched[event.wd] for event in events}, ready)
+        directories = {self._watched.get(event.wd) for event in events}
+        for event in events:
+            if event.mask & flags.IGNORED:
+                self._watched.pop(event.wd, None)
+        return directories
 
     def close(self) -> None:
         if self._inotify is not None:

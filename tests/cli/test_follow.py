@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.command import finish, ok, refused, started
 from tests.support.restricted import restricted
-from tests.support.waiting import DEADLINE, read_lines, read_until
+from tests.support.waiting import DEADLINE, read_lines, read_now, read_until
 
 
 def leave(process: subprocess.Popen[bytes]) -> None:
@@ -66,15 +66,8 @@ def test_only_what_comes(flags: tuple[str, ...]) -> None:
             read_lines(producer.stdout, 1)
             if follower.poll() is not None:
                 break
-            seen = read_now(follower)
+            seen = read_now(follower.stdout)
         assert seen.startswith(b"new\n")
-
-
-def read_now(process: subprocess.Popen[bytes]) -> bytes:
-    try:
-        return read_until(process.stdout, bool, deadline=0.05)
-    except AssertionError:
-        return b""
 
 
 def test_the_last_of_the_past_then_what_comes() -> None:

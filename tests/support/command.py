@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,13 @@ def refused(status: int, *words: str, stdin: bytes = b"", **options: Any) -> str
     assert len(lines) == 1, result.err
     assert lines[0].startswith("streamcli: "), result.err
     return lines[0]
+
+
+def durable(err: str) -> int:
+    """The count that a line on standard error says is durable."""
+    found = re.search(r"(\d+) records? (?:is|are) durable", err)
+    assert found, err
+    return int(found[1])
 
 
 @contextmanager

@@ -58,7 +58,10 @@ def on_terminal(*words: str, columns: int = 80) -> Iterator[Terminal]:
     """streamcli with a terminal as its three streams."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen([*STREAMCLI, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    # The environment is given: readline, which pytest imports, puts COLUMNS into the one that C has and os.environ has not.
+    process = subprocess.Popen(
+        [*STREAMCLI, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=dict(os.environ)
+    )
     os.close(theirs)
     try:
         yield Terminal(ours, process)

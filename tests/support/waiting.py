@@ -40,3 +40,9 @@ def read_until(stream: IO[bytes], enough: Callable[[bytes], bool], deadline: flo
 def read_lines(stream: IO[bytes], count: int, deadline: float = DEADLINE) -> list[bytes]:
     """The next `count` lines, without their newlines, and whatever came with them."""
     return read_until(stream, lambda found: found.count(b"\n") >= count, deadline).splitlines()
+
+
+def read_now(stream: IO[bytes]) -> bytes:
+    """What is there to read, or comes in a moment; nothing, where nothing is."""
+    ready, _, _ = select.select([stream], [], [], 0.05)
+    return os.read(stream.fileno(), 1 << 16) if ready else b""

@@ -1,0 +1,1 @@
+"""Log directories of every format version there has been, kept for ever."""

@@ -1,0 +1,1 @@
+"""Tests of records, record batches and errors."""

@@ -1,0 +1,114 @@
+"""The names in a log directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamcli.record.errors import UsageError
+from streamcli.storage import layout
+
+
+@pytest.mark.parametrize("name", ["a", "clicks", "A.b_c-9", "...", "lock", "-x", "x" * 249])
+def test_legal_topic_names(name: str):
+    assert layout.check_topic_name(name) == name
+
+
+BAD_NAMES = [
+    "",
+    ".",
+    "..",
+    "a/b",
+    "../a",
+    "/etc",
+    "a b",
+    "a+b",
+    "+a",
+    "a\n",
+    "a\0",
+    "é",
+    "x" * 250,
+    "*",
+    "a:b",
+    "a\\b",
+    "~",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_bad_topic_names_are_refused_before_a_path_is_built(name: str):
+    with pytest.raises(UsageError, match="bad topic name"):
+        layout.check_topic_name(name)
+    with pytest.raises(UsageError):
+        layout.topic_directory("/d", name)
+    assert not name or not layout.is_topic_name(name)
+
+
+def test_a_long_bad_name_is_not_shown_whole():
+    with pytest.raises(UsageError) as raised:
+        layout.check_topic_name("/" * 100_000)
+    assert len(str(raised.value)) < 300
+
+
+@given(st.text(max_size=30))
+def test_a_topic_directory_lies_in_the_topics_directory(name: str):
+    try:
+        path = layout.topic_directory("/d", name)
+    except UsageError:
+        return
+    assert os.path.dirname(os.path.normpath(path)) == "/d/topics"
+
+
+def test_every_legal_name_can_be_seen_as_a_topic():
+    """A topic that can be created can be listed."""
+    for name in ("lock", "checkpoint", "config.json", "..."):
+        try:
+            layout.check_topic_name(name)
+        except UsageError:
+            continue
+        assert layout.is_topic_name(name), name
+
+
+def test_the_names_of_a_partition():
+    assert layout.partition_directory("/d", "clicks", 3) == "/d/topics/clicks/3"
+    assert layout.segment_path("/p", 42) == "/p/00000000000000000042.log"
+    assert layout.index_path("/p", 42) == "/p/00000000000000000042.index"
+    assert layout.segment_path("/p", 2**63) == "/p/09223372036854775808.log"
+
+
+def test_a_temporary_name_is_no_topic_and_lies_beside():
+    path = layout.temporary_name("/d/topics/clicks")
+    assert os.path.dirname(path) == "/d/topics"
+    assert not layout.is_topic_name(os.path.basename(path))
+    assert path.startswith("/d/topics/+clicks.")
+
+
+def test_cut_bytes_get_a_free_name(tmp_path: Path):
+    segment = layout.segment_path(str(tmp_path), 7)
+    first = layout.cut_path(segment, 100)
+    assert first == str(tmp_path / "00000000000000000007.cut-100-1")
+    Path(first).touch()
+    Path(tmp_path / "00000000000000000007.cut-100-2").symlink_to("nowhere")
+    assert layout.cut_path(segment, 100) == str(tmp_path / "00000000000000000007.cut-100-3")
+
+
+def test_only_our_names_are_segments(tmp_path: Path):
+    for name in [
+        "00000000000000000010.log",
+        "00000000000000000002.log",
+        "00000000000000000002.index",
+        "00000000000000000002.cut-5-1",
+        "0000000000000000003.log",
+        "000000000000000000004.log",
+        "0000000000000000000x.log",
+        "+00000000000000000005.log.77",
+        "٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠٦.log",
+        "lock",
+        "checkpoint",
+    ]:
+        (tmp_path / name).touch()
+    assert layout.segment_bases(str(tmp_path)) == [2, 10]

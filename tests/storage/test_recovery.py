@@ -1,0 +1,250 @@
+"""One scenario, many damages: a tail is broken, is proved broken, is recovered, and the log goes on."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from streamcli.record.errors import CorruptData
+from streamcli.storage.format import HEADER_SIZE, encode_batch
+from streamcli.storage.segment import Segment
+from streamcli.storage.tail import CLEAN, UNKNOWN, UNPROMISED, find_tail
+
+from .partition_log import PartitionLog, add_tail, cut_to, flip, lines
+
+CHECKPOINTS = ["present", "absent", "rebooted"]
+BEFORE = [b"one", b"two", b"three"]
+
+
+def tail_kind(partition: PartitionLog) -> str:
+    segment = Segment(partition.directory, partition.bases()[-1])
+    try:
+        return find_tail(partition.directory, segment).kind
+    finally:
+        segment.close()
+
+
+def torn_batch(partition: PartitionLog) -> bytes:
+    """The bytes of a batch that would fit at the end."""
+    end = partition.log.end()
+    _, buffers = encode_batch(lines("torn"), position=end.position, base_offset=end.offset, timestamp=partition.now)
+    return b"".join(buffers)
+
+
+def goes_on(partition: PartitionLog, before: list[bytes]) -> None:
+    """Append and read, and again with another appender."""
+    assert partition.write(lines("after")) == [len(before)]
+    assert partition.write(lines("again")) == [len(before) + 1]
+    assert partition.values() == [*before, b"after", b"again"]
+    assert tail_kind(partition) == CLEAN
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_truncation_at_every_byte_of_the_last_batch(partition: PartitionLog, checkpoint: str):
+    partition.write(lines("one", "two"), lines("three"))
+    partition.write(lines("last", "batch"), sync=False)
+    _, last = partition.headers()[-1]
+    partition.set_checkpoint(checkpoint)
+    whole = partition.segment().read_bytes()
+    saved = partition.checkpoint_path().read_bytes() if checkpoint != "absent" else None
+    assert last.end == len(whole)
+    for size in range(last.position, last.end):
+        partition.segment().write_bytes(whole[:size])
+        partition.checkpoint_path().write_bytes(saved) if saved else partition.checkpoint_path().unlink(missing_ok=True)
+        partition.index().unlink(missing_ok=True)
+        survives_truncation(partition, whole[last.position : size])
+
+
+def survives_truncation(partition: PartitionLog, torn: bytes) -> None:
+    assert partition.values() == BEFORE
+    assert os.path.getsize(partition.segment()) == partition.log.end().position + len(torn), "a reader cuts nothing"
+    assert partition.write(lines("after")) == [3]
+    assert partition.values() == [*BEFORE, b"after"]
+    cut = partition.cut_files()
+    assert [path.read_bytes() for path in cut] == ([torn] if torn else [])
+    assert len(partition.warnings) == len(cut)
+    for path in cut:
+        assert str(path) in partition.warnings.pop()
+        path.unlink()
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+@pytest.mark.parametrize("kept", [1, 40, HEADER_SIZE - 1, HEADER_SIZE, HEADER_SIZE + 5])
+def test_a_torn_tail_found_by_an_appender_that_was_there_all_along(partition: PartitionLog, checkpoint: str, kept: int):
+    appender = partition.appender()
+    for value in BEFORE:
+        appender.append(lines(value))
+    appender.sync()
+    torn = torn_batch(partition)[:kept]
+    add_tail(partition.segment(), torn)
+    partition.set_checkpoint(checkpoint)
+    assert appender.append(lines("mine")) == 3
+    assert partition.values() == [*BEFORE, b"mine"]
+    assert [path.read_bytes() for path in partition.cut_files()] == [torn]
+
+
+GARBAGE = {
+    "zeros": b"\0" * 5000,
+    "few zeros": b"\0" * 100,
+    "page of zeros": b"\0" * 4096,
+    "noise": bytes(range(256)) * 20,
+    "magic": b"\xd7SCB" * 50,
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+def test_after_a_reboot_what_was_never_promised_is_cut_and_kept(partition: PartitionLog, garbage: bytes):
+    partition.write(*map(lines, BEFORE))
+    partition.set_checkpoint("rebooted")
+    add_tail(partition.segment(), garbage)
+    assert tail_kind(partition) == UNPROMISED
+    assert partition.values() == BEFORE
+    goes_on(partition, BEFORE)
+    assert [path.read_bytes() for path in partition.cut_files()] == [garbage]
+    assert "no batch" in partition.warnings[0]
+
+
+def test_after_a_reboot_a_batch_with_a_hole_ends_the_log(partition: PartitionLog):
+    """A power cut may keep a later page and lose an earlier one: whole batches after a bad one go too."""
+    partition.write(*map(lines, BEFORE))
+    partition.set_checkpoint("rebooted")
+    position = partition.segment().stat().st_size
+    holed, _ = partition.write_raw(lines("lost" * 50)), partition.write_raw(lines("out of order"))
+    with open(partition.segment(), "r+b") as file:
+        file.seek(holed.end - 40)
+        file.write(b"\0" * 40)
+    tail = partition.segment().read_bytes()[position:]
+    assert tail_kind(partition) == UNPROMISED
+    assert partition.values() == BEFORE
+    goes_on(partition, BEFORE)
+    assert [path.read_bytes() for path in partition.cut_files()] == [tail]
+
+
+def test_after_a_reboot_whole_batches_past_the_checkpoint_are_kept(partition: PartitionLog):
+    partition.write(*map(lines, BEFORE))
+    partition.set_checkpoint("rebooted")
+    partition.write_raw(lines("not synced, and there"))
+    goes_on(partition, [*BEFORE, b"not synced, and there"])
+    assert partition.cut_files() == []
+
+
+def test_after_a_reboot_the_checkpoint_is_of_this_boot_once_it_was_checked(partition: PartitionLog):
+    partition.write(lines("one"))
+    boot_id = partition.checkpoint().boot_id
+    partition.set_checkpoint("rebooted")
+    assert partition.checkpoint().boot_id != boot_id
+    partition.write(lines("two"), sync=False)
+    assert partition.checkpoint().boot_id == boot_id
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+def test_in_the_same_boot_garbage_is_damage(partition: PartitionLog, garbage: bytes):
+    partition.write(*map(lines, BEFORE))
+    position = partition.segment().stat().st_size
+    add_tail(partition.segment(), garbage)
+    before = partition.segment().read_bytes()
+    for _ in range(2):
+        with pytest.raises(CorruptData) as raised:
+            partition.write(lines("after"))
+        assert (raised.value.path, raised.value.position) == (str(partition.segment()), position)
+        assert f"truncate -s {position} {partition.segment()}" in str(raised.value)
+    with pytest.raises(CorruptData) as raised:
+        partition.read()
+    assert (raised.value.position, raised.value.length, raised.value.first) == (position, len(garbage), 3)
+    assert partition.segment().read_bytes() == before
+    os.truncate(partition.segment(), position)
+    goes_on(partition, BEFORE)
+
+
+def test_an_open_appender_refuses_to_go_on_after_garbage(partition: PartitionLog):
+    appender = partition.appender()
+    appender.append(lines("one"))
+    size = partition.segment().stat().st_size
+    add_tail(partition.segment(), b"\0" * 200)
+    for _ in range(2):
+        with pytest.raises(CorruptData):
+            appender.append(lines("two"))
+    cut_to(partition.segment(), size)
+    assert appender.append(lines("two")) == 1
+    assert partition.values() == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+def test_without_a_checkpoint_garbage_is_told_to_readers_and_kept_by_appenders(partition: PartitionLog, garbage: bytes):
+    partition.write(*map(lines, BEFORE))
+    partition.set_checkpoint("absent")
+    add_tail(partition.segment(), garbage)
+    assert tail_kind(partition) == UNKNOWN
+    with pytest.raises(CorruptData):
+        partition.read()
+    goes_on(partition, BEFORE)
+    assert [path.read_bytes() for path in partition.cut_files()] == [garbage]
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+@pytest.mark.parametrize("garbage", [b"\0" * HEADER_SIZE, b"x" * 200])
+def test_garbage_in_a_segment_that_was_just_begun(partition: PartitionLog, checkpoint: str, garbage: bytes):
+    partition.set_checkpoint(checkpoint)
+    add_tail(partition.segment(), garbage)
+    if checkpoint == "present":
+        with pytest.raises(CorruptData):
+            partition.write(lines("after"))
+        return
+    goes_on(partition, [])
+
+
+def test_two_recoveries_at_one_place_keep_both(partition: PartitionLog):
+    partition.write(*map(lines, BEFORE))
+    batch = torn_batch(partition)
+    for kept in (50, 90):
+        add_tail(partition.segment(), batch[:kept])
+        appender = partition.appender()
+        with pytest.raises(OverflowError):  # recovers, and then has nothing that can be written
+            appender.append(lines("never")._replace(timestamps=[-(2**64)]))
+    assert sorted(path.read_bytes() for path in partition.cut_files()) == sorted([batch[:50], batch[:90]])
+    goes_on(partition, BEFORE)
+
+
+def test_acknowledged_bytes_that_are_missing_are_told(partition: PartitionLog):
+    partition.write(*map(lines, BEFORE))
+    _, last = partition.headers()[-1]
+    cut_to(partition.segment(), last.position)
+    assert partition.log.tail().missing == last.end - last.position
+    assert partition.write(lines("after")) == [2]
+    assert f"{last.end - last.position} bytes that were known to be on disk are missing" in partition.warnings[0]
+    assert partition.values() == [b"one", b"two", b"after"]
+
+
+@pytest.mark.parametrize("damage", ["junk", "longer", "empty", "cut", "other version"])
+def test_a_damaged_checkpoint_is_made_again(partition: PartitionLog, damage: str):
+    partition.write(lines("one"))
+    path = partition.checkpoint_path()
+    good = path.read_bytes()
+    path.write_bytes(
+        {
+            "junk": b"\xff" * len(good),
+            "longer": good + b"more\n",
+            "empty": b"",
+            "cut": good[:-9],
+            "other version": good.replace(b" 1 ", b" 2 "),
+        }[damage]
+    )
+    assert partition.checkpoint() is None
+    assert partition.values() == [b"one"]
+    partition.write(lines("two"))
+    assert partition.values() == [b"one", b"two"]
+    known = partition.checkpoint()
+    assert known is not None
+    assert (known.position, known.offset) == (partition.segment().stat().st_size, 2)
+
+
+def test_a_flipped_bit_before_the_tail_does_not_stop_appending(partition: PartitionLog):
+    """It is the reader's to report; the log after it is whole, and its end is known."""
+    partition.write(*map(lines, BEFORE))
+    _, second = partition.headers()[1]
+    flip(partition.segment(), second.position + 5, 1)
+    assert partition.write(lines("four")) == [3]
+    lost = []
+    assert [record.value for record in partition.read(on_damage=lost.append)] == [b"one", b"three", b"four"]
+    assert [(damage.first, damage.next_offset) for damage in lost] == [(1, 2)]
