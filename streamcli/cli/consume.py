@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
-from streamcli.cli.context import Context
+from streamcli.cli.context import Context, now_ms
 from streamcli.cli.output import Output
-from streamcli.cli.reading import Reading, ReadRequest, read_range
+from streamcli.cli.reading import Damage, Reading, ReadRequest, read_range
 from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_keyed, render_values
+from streamcli.engine.consume import SourceBatch
+from streamcli.engine.group import (
+    BoundedConsumer,
+    Consumer,
+    FollowingConsumer,
+    GroupEvents,
+    GroupRequest,
+    group_batches,
+)
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
+from streamcli.record.range import END
 
 
 class Options(NamedTuple):
     """The command's flags and arguments, as declared in cli.commands."""
 
     topics: list[str]
+    group: str | None
+    commit: str
     offset: str | None
     since: str | None
     until: str | None
@@ -48,6 +61,18 @@ class Options(NamedTuple):
             skip_corrupt=self.skip_corrupt,
         )
 
+    def group_request(self, hangup: int | None) -> GroupRequest:
+        """What the group's consumer is asked for; UsageError for flags that a group has no meaning for."""
+        assert self.group is not None
+        if self.partition:
+            raise UsageError("-g shares all partitions of a topic: leave out -p")
+        wanted = read_range(self.offset, self.since, self.until)
+        if wanted.stop.kind != END:
+            raise UsageError("-g reads to the end and goes on there the next time: leave out where to stop")
+        idle = None if self.idle is None else self.idle / 1000
+        commits = self.commit != "none"
+        return GroupRequest(self.group, self.topics, wanted, self.follow, commits, idle, hangup)
+
     def renderer(self) -> Renderer:
         shapes = [self.format is not None, self.json, self.key_delimiter is not None]
         if sum(shapes) > 1:
@@ -69,24 +94,114 @@ class Options(NamedTuple):
         return plain and not self.null and self.delimiter in (None, b"\n")
 
 
+class Printer:
+    """Prints batches; `print` returns how many of a batch's records went out, all unless the reader left."""
+
+    def __init__(self, render: Renderer, *, copies: bool) -> None:
+        self.output = Output()
+        self._render = render
+        self._copies = copies
+        self.printed = 0
+
+    @property
+    def hangup(self) -> int | None:
+        """The descriptor to watch for the reader's leaving."""
+        return self.output.fd if self.output.is_pipe else None
+
+    def print(self, taken: SourceBatch) -> None:
+        if self._copies and taken.batch.extent is not None:
+            self.output.copy(taken.batch.extent, partial(self._render, taken))
+        else:
+            self.output.write(self._render(taken))
+        self.printed += taken.batch.count
+
+    def count_within(self, taken: SourceBatch, size: int) -> int:
+        """How many whole records of a batch the first `size` bytes of its output hold."""
+        records = (taken.batch.take(index, index + 1) for index in range(taken.batch.count))
+        ends = accumulate(len(self._render(SourceBatch(taken.source, record))) for record in records)
+        return sum(1 for _ in takewhile(lambda end: end <= size, ends))
+
+
 def run(context: Context, **values: Any) -> int:
     """Print records; 3 when there were none and that was asked for, 6 when corrupt data was passed by."""
     options = Options(**values)
-    request, render = options.request(), options.renderer()
-    output = Output()
-    printed = 0
-    copies = options.prints_lines()
-    hangup = output.fd if output.is_pipe else None
-    reading = Reading(context, request, before_wait=output.flush, hangup=hangup)
-    with output:
-        for taken in reading.batches():
-            if copies and taken.batch.extent is not None:
-                output.copy(taken.batch.extent, partial(render, taken))
-            else:
-                output.write(render(taken))
-            printed += taken.batch.count
-    if reading.damage.skipped:
+    request = options.request()
+    printer = Printer(options.renderer(), copies=options.prints_lines())
+    if options.group is None:
+        reading = Reading(context, request, before_wait=printer.output.flush, hangup=printer.hangup)
+        with printer.output:
+            for taken in reading.batches():
+                printer.print(taken)
+        damage = reading.damage
+    else:
+        run = GroupRun(context, options.group_request(printer.hangup), request, printer)
+        run.run()
+        damage = run.damage
+    if damage.skipped:
         return CorruptData.status
-    if options.fail_empty and not printed:
+    if options.fail_empty and not printer.printed:
         raise NothingToRead(f"nothing to read: {', '.join(options.topics)} had no record to print")
     return 0
+
+
+class GroupRun:
+    """One run of consume --group: what is printed is processed, and is committed."""
+
+    def __init__(self, context: Context, group: GroupRequest, request: ReadRequest, printer: Printer) -> None:
+        self._context = context
+        self._group = group
+        self._request = request
+        self._printer = printer
+        self.damage = Damage(skip=request.skip_corrupt)
+
+    def run(self) -> None:
+        with self._context.stop.deferred() as wakeup:
+            events = GroupEvents(now_ms, self._context.notice)
+            consumer = (FollowingConsumer if self._group.follow else BoundedConsumer)(
+                self._context.open(), self._group, events
+            )
+            try:
+                self._print_all(consumer, wakeup)
+            finally:
+                consumer.close()
+        if self._context.stop.pending is not None:
+            raise self._context.stop.pending
+
+    def _print_all(self, consumer: Consumer, wakeup: int) -> None:
+        left = self._request.limit
+        if left == 0:
+            return
+        found = group_batches(
+            consumer,
+            self._group,
+            on_damage=self.damage,
+            before_wait=self._printer.output.flush,
+            stopping=lambda: self._context.stop.pending is not None,
+            wakeup=wakeup,
+        )
+        for source, batch in found:
+            end = batch.next_offset
+            chosen = self._request.wanted.select(batch)
+            if chosen is not None and left is not None:
+                if chosen.count >= left:
+                    chosen = chosen.take(0, left)
+                    end = chosen.next_offset
+                left -= chosen.count
+            if chosen is not None:
+                self._print(consumer, SourceBatch(source, chosen))
+            consumer.owned.processed(source, end)
+            if left == 0:
+                return
+
+    def _print(self, consumer: Consumer, taken: SourceBatch) -> None:
+        """Print a batch, now; when the reader leaves in its middle, what it took is processed, and no more."""
+        output = self._printer.output
+        before = output.written
+        try:
+            self._printer.print(taken)
+            output.flush()
+        except BrokenPipeError:
+            count = self._printer.count_within(taken, output.written - before)
+            if count:
+                consumer.owned.processed(taken.source, taken.batch.take(0, count).next_offset)
+            raise

@@ -183,8 +183,22 @@ def _words_so_far() -> list[str]:
     return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
 
 
+def _groups(ctx: typer.Context, incomplete: str) -> list[str]:
+    from streamcli.engine.group_admin import group_names
+
+    try:
+        return [name for name in group_names(_directory(ctx)) if name.startswith(incomplete)]
+    except (StreamcliError, OSError):
+        return []
+
+
 def _shells(incomplete: str) -> list[str]:
     return [shell for shell in SHELLS if shell.startswith(incomplete)]
 
 
-_COMPLETERS: dict[str, Callable[..., list[str]]] = {"topics": _topics, "partitions": _partitions, "shells": _shells}
+_COMPLETERS: dict[str, Callable[..., list[str]]] = {
+    "topics": _topics,
+    "groups": _groups,
+    "partitions": _partitions,
+    "shells": _shells,
+}

@@ -17,7 +17,7 @@ _GATHER = 128 << 10
 
 
 class Output:
-    """Writes to a descriptor. Small writes are gathered: `flush` before waiting for anything."""
+    """Writes to a descriptor. Small writes are gathered: `flush` before waiting for anything. `written`: bytes it took."""
 
     def __init__(self, fd: int = 1) -> None:
         self.fd = fd
@@ -26,6 +26,7 @@ class Output:
         self.is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._can_splice = self.is_pipe and hasattr(os, "splice")
         self._is_wide = False
+        self.written = 0
 
     def __enter__(self) -> Output:
         return self
@@ -53,7 +54,9 @@ class Output:
         done = 0
         while done < extent.length:
             try:
-                done += os.splice(extent.fd, self.fd, extent.length - done, offset_src=extent.position + done)
+                moved = os.splice(extent.fd, self.fd, extent.length - done, offset_src=extent.position + done)
+                done += moved
+                self.written += moved
             except OSError as error:
                 if done or isinstance(error, BrokenPipeError):
                     raise
@@ -67,4 +70,6 @@ class Output:
             return
         data = memoryview(pending[0] if len(pending) == 1 else b"".join(pending))
         while data:
-            data = data[os.write(self.fd, data) :]
+            count = os.write(self.fd, data)
+            self.written += count
+            data = data[count:]

@@ -1,0 +1,186 @@
+"""The groups commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from streamcli.cli.context import Context, now_ms
+from streamcli.cli.table import print_table
+from streamcli.cli.values import format_time, parse_time
+from streamcli.engine import group_admin
+from streamcli.engine.group_admin import PartitionState, Target
+from streamcli.groups.assignment import TopicPartition
+from streamcli.record.errors import Busy, StreamcliError, UsageError
+from streamcli.storage.watch import Watcher
+
+
+def list_groups(context: Context, json: bool) -> int:
+    """Print the names, sorted; with `json` members and lag too."""
+    directory = context.open()
+    for name in group_admin.group_names(directory):
+        if not json:
+            print(name)
+            continue
+        group = group_admin.open_group(directory, name)
+        lag = group_admin.total_lag(directory, group, now_ms)
+        _print_json({"group": name, "members": sorted(group.living_members()), "lag": lag})
+    return 0
+
+
+def describe(context: Context, name: str | None, all: bool, json: bool) -> int:
+    """Print each partition of a group, or of all groups."""
+    directory = context.open()
+    if (name is None) == (not all):
+        raise UsageError("groups describe takes a group, or --all")
+    for group_name in group_admin.group_names(directory) if name is None else [name]:
+        group = group_admin.open_group(directory, group_name)
+        states = group_admin.describe_group(directory, group, now_ms())
+        if json:
+            for state in states:
+                _print_json({"group": group_name, **_fields(state)})
+        else:
+            members = group.living_members()
+            print(f"group {group_name}, generation {group.generation().number}, members {len(members)}")
+            _print_states(states)
+    return 0
+
+
+def reset(context: Context, name: str, topics: list[str], to: str | None, dry_run: bool) -> int:
+    """Move the committed offsets and print where from and to."""
+    if to is None:
+        raise UsageError("groups reset needs --to beginning|end|N|@TIME|current|+N|-N")
+    directory = context.open()
+    group = group_admin.open_group(directory, name)
+    before = group.journal.committed()
+    targets = group_admin.reset_targets(directory, group, topics, parse_target(to))
+    if not dry_run:
+        group_admin.reset(group, targets, now_ms())
+    rows = [(*_words(place), _or_dash(before.get(place)), str(offset)) for place, offset in sorted(targets.items())]
+    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows)
+    return 0
+
+
+def parse_target(text: str) -> Target:
+    """beginning, end, current, N, +N, -N, @TIME."""
+    if text in ("beginning", "end", "current"):
+        return Target(text)
+    if text[:1] == "@":
+        return Target("time", parse_time(text if text[1:].isdigit() else text[1:], now_ms()))
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+        return Target("shift" if text[0] in "+-" else "offset", int(text))
+    raise UsageError(f"--to: bad offset {text!r}: use beginning, end, current, N, +N, -N or @TIME")
+
+
+def delete(context: Context, names: list[str]) -> int:
+    """Delete groups and their commits."""
+    directory = context.open()
+    for group in [group_admin.open_group(directory, name) for name in names]:
+        group_admin.delete_group(group)
+    return 0
+
+
+def log(context: Context, name: str, json: bool) -> int:
+    """Print the history of commits, oldest first."""
+    for commit in group_admin.open_group(context.open(), name).journal.read():
+        if json:
+            _print_json(commit._asdict())
+        else:
+            offset = _or_dash(commit.offset)
+            print(
+                f"{format_time(commit.time)} {commit.kind} {commit.topic}:{commit.partition} {offset} {commit.member}"
+            )
+    return 0
+
+
+def undo(context: Context, name: str) -> int:
+    """Take back the last commit, reset or import, and print the offsets that are in force again."""
+    group = group_admin.open_group(context.open(), name)
+    undone = group_admin.undo(group, now_ms())
+    now = group.journal.committed()
+    rows = [(*_words(commit.place), _or_dash(commit.offset), _or_dash(now.get(commit.place))) for commit in undone]
+    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows)
+    return 0
+
+
+def export(context: Context, name: str) -> int:
+    """Print the committed offsets as JSON, one partition a line."""
+    committed = group_admin.open_group(context.open(), name).journal.committed()
+    for (topic, partition), offset in sorted(committed.items()):
+        _print_json({"topic": topic, "partition": partition, "offset": offset})
+    return 0
+
+
+def import_offsets(context: Context, name: str) -> int:
+    """Read what export printed from standard input and commit it, all or nothing; the group is made when missing."""
+    from streamcli.groups.member import GroupDirectory
+
+    directory = context.open(create=True)
+    targets: dict[TopicPartition, int] = {}
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        place, offset = _imported(line, number)
+        directory.partition_directory(*place)
+        targets[place] = offset
+    group_admin.import_offsets(GroupDirectory(directory, name, create=True), targets, now_ms())
+    return 0
+
+
+def wait(context: Context, name: str, lag: int, timeout: int | None) -> int:
+    """Return once the group's lag is `lag` at most; Busy after the timeout."""
+    directory = context.open()
+    group = group_admin.open_group(directory, name)
+    watcher = Watcher()
+    watcher.add(group.path)
+    deadline = None if timeout is None else time.monotonic() + timeout / 1000
+    while (left := group_admin.total_lag(directory, group, now_ms)) > lag:
+        patience = 1.0 if deadline is None else min(1.0, deadline - time.monotonic())
+        if patience <= 0:
+            raise Busy(f"group {name} still has a lag of {left} records")
+        watcher.wait(patience)
+    return 0
+
+
+def _imported(line: bytes, number: int) -> tuple[TopicPartition, int]:
+    try:
+        found = json.loads(line)
+        topic, partition, offset = found["topic"], found["partition"], found["offset"]
+        if isinstance(topic, str) and type(partition) is int and type(offset) is int and offset >= 0:
+            return (topic, partition), offset
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise StreamcliError(
+        f'line {number} of standard input is not {{"topic":...,"partition":...,"offset":...}}: nothing was changed'
+    )
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    print(json.dumps(fields, separators=(",", ":")))
+
+
+def _fields(state: PartitionState) -> dict[str, Any]:
+    fields = state._asdict()
+    fields["current_offset"], fields["log_end_offset"] = fields.pop("committed"), fields.pop("end")
+    return fields
+
+
+def _print_states(states: list[PartitionState]) -> None:
+    rows = []
+    for state in states:
+        rate = "-" if state.rate is None else f"{state.rate:.0f}/s"
+        left = "-" if not state.rate or not state.lag else f"{state.lag / state.rate:.0f}s"
+        offsets = (_or_dash(state.committed), str(state.end), _or_dash(state.lag))
+        rows.append((state.topic, str(state.partition), *offsets, state.member or "-", rate, left))
+    print_table(
+        ("TOPIC", "PARTITION", "CURRENT-OFFSET", "LOG-END-OFFSET", "LAG", "MEMBER", "RATE", "CAUGHT-UP-IN"), rows
+    )
+
+
+def _words(place: TopicPartition) -> tuple[str, str]:
+    return place[0], str(place[1])
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)

@@ -1,0 +1,167 @@
+"""Looking at groups, and moving their committed offsets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamcli.engine.consume import Source
+from streamcli.groups.assignment import TopicPartition
+from streamcli.groups.journal import IMPORT, RESET, UNDO, Commit
+from streamcli.groups.member import GroupDirectory, lease_holder
+from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, StreamcliError
+from streamcli.storage import durable, layout
+from streamcli.storage.directory import LogDirectory
+from streamcli.storage.log import Log
+
+RATE_WINDOW = 60_000
+"""ms of commits from which a partition's rate is taken."""
+
+
+class PartitionState(NamedTuple):
+    """A partition as a group sees it. committed and lag: None without a commit; rate: records a second, None when not known;
+    member: who consumes it now."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+    lag: int | None
+    rate: float | None
+    member: str | None
+
+
+def group_names(directory: LogDirectory) -> list[str]:
+    """The names of all groups, sorted."""
+    try:
+        names = os.listdir(os.path.join(directory.path, layout.GROUPS))
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if layout.is_topic_name(name))
+
+
+def open_group(directory: LogDirectory, name: str) -> GroupDirectory:
+    """A group that is there; else NotFound."""
+    group = GroupDirectory(directory, name)
+    if not group.exists():
+        raise NotFound(f"no such group: {name} (in {directory.path}): see `streamcli groups list`")
+    return group
+
+
+def describe_group(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[PartitionState]:
+    """Each partition with a commit or a consumer, by topic and number; those of deleted topics are left out."""
+    commits = group.journal.read()
+    committed = {commit.place: commit.offset for commit in commits}
+    assigned = {place for places in group.generation().assignment.values() for place in places}
+    topics = set(directory.topics())
+    states = []
+    for place in sorted(place for place in set(committed) | assigned if place[0] in topics):
+        end = Log(directory.partition_directory(*place)).end().offset
+        offset = committed.get(place)
+        lag = None if offset is None else end - offset
+        rate = _rate([commit for commit in commits if commit.place == place], now_ms)
+        states.append(PartitionState(*place, offset, end, lag, rate, lease_holder(group, place)))
+    return states
+
+
+def _rate(commits: list[Commit], now_ms: int) -> float | None:
+    """Records a second over the commits of the last RATE_WINDOW, from the last before it."""
+    known = [commit for commit in commits if commit.offset is not None]
+    recent = [commit for commit in known if commit.time >= now_ms - RATE_WINDOW]
+    first = known[len(known) - len(recent) - 1 : len(known) - len(recent)] or recent[:1]
+    if not recent or recent[-1].time <= first[0].time:
+        return None
+    done = (recent[-1].offset or 0) - (first[0].offset or 0)
+    return max(0.0, done * 1000 / (recent[-1].time - first[0].time))
+
+
+def refuse_while_alive(group: GroupDirectory, what: str) -> None:
+    """Busy, naming them, while members live: they would go on from offsets of their own."""
+    members = group.living_members()
+    if members:
+        named = ", ".join(f"{member} (pid {info.pid})" for member, info in sorted(members.items()))
+        raise Busy(f"group {group.name} has members alive: {named}: stop them before `groups {what}`")
+
+
+class Target(NamedTuple):
+    """Where a reset goes. kind: beginning, end, offset, time, current, or shift by `number`."""
+
+    kind: str
+    number: int = 0
+
+
+def reset_targets(
+    directory: LogDirectory, group: GroupDirectory, topics: list[str], target: Target
+) -> dict[TopicPartition, int]:
+    """The offset of each partition after a reset. `topics`: these, or where there are none those with commits."""
+    committed = group.journal.committed()
+    chosen = topics or sorted({topic for topic, _ in committed})
+    if not chosen:
+        raise NotFound(f"group {group.name} has no commits: name the topics to reset")
+    places = [(topic, number) for topic in chosen for number in range(directory.config(topic).partitions)]
+    return {place: _target(directory, place, committed.get(place), target) for place in places}
+
+
+def _target(directory: LogDirectory, place: TopicPartition, committed: int | None, target: Target) -> int:
+    log = Log(directory.partition_directory(*place))
+    source, start, end = Source(*place, log), log.start(), log.end()
+    if target.kind == "time":
+        return log.offset_at(target.number, end)
+    base = start if committed is None else committed
+    wanted = {
+        "beginning": start,
+        "end": end.offset,
+        "offset": target.number,
+        "current": base,
+        "shift": base + target.number,
+    }
+    offset = wanted[target.kind]
+    if target.kind == "shift":
+        return min(max(offset, start), end.offset)
+    if not start <= offset <= end.offset:
+        raise OffsetOutOfRange(
+            f"offset {offset} is out of range ({source.topic}, partition {source.partition} has {start} to {end.offset})"
+        )
+    return offset
+
+
+def reset(group: GroupDirectory, targets: dict[TopicPartition, int], now_ms: int, kind: str = RESET) -> None:
+    """Make the targets the committed offsets. Refused while members are alive."""
+    with group.coordinate():
+        refuse_while_alive(group, kind)
+        group.journal.append([Commit(now_ms, kind, *place, offset, "-") for place, offset in sorted(targets.items())])
+
+
+def import_offsets(group: GroupDirectory, targets: dict[TopicPartition, int], now_ms: int) -> None:
+    """Take over offsets that were exported."""
+    reset(group, targets, now_ms, IMPORT)
+
+
+def undo(group: GroupDirectory, now_ms: int) -> list[Commit]:
+    """Take back the last line of the journal: the committed offsets are those before it. Returns what was taken back."""
+    with group.coordinate():
+        refuse_while_alive(group, UNDO)
+        commits = group.journal.read()
+        if not commits:
+            raise StreamcliError(f"group {group.name} has no commits to take back")
+        last = commits[-1]
+        undone = [commit for commit in commits if commit[:2] == last[:2] and commit.member == last.member]
+        before = {commit.place: commit.offset for commit in commits if commit not in undone}
+        entries = [Commit(now_ms, UNDO, *commit.place, before.get(commit.place), "-") for commit in undone]
+        group.journal.append(entries)
+        return undone
+
+
+def delete_group(group: GroupDirectory) -> None:
+    """Remove a group with all its commits. Refused while members are alive."""
+    with group.coordinate():
+        refuse_while_alive(group, "delete")
+        doomed = layout.temporary_name(group.path)
+        durable.rename_directory(group.path, doomed)
+    durable.remove_tree(doomed)
+
+
+def total_lag(directory: LogDirectory, group: GroupDirectory, clock: Callable[[], int]) -> int:
+    """Records of the group's partitions that are not committed."""
+    return sum(state.end if state.lag is None else state.lag for state in describe_group(directory, group, clock()))
