@@ -71,8 +71,8 @@ def test_an_empty_topic(log_directory: Path):
 def test_gaps_in_the_offsets(log_directory: Path):
     ok("produce", "t", stdin=b"first\n")
     log = log_directory / "topics/t/0/00000000000000000000.log"
-    compacted = Columns(2, b"a\nb\n", offset_deltas=[1, 5])
-    _, buffers = encode_batch(compacted, position=log.stat().st_size, base_offset=3, timestamp=7)
+    compacted = Columns(2, b"a\nb\n", offset_deltas=[3, 7])
+    _, buffers = encode_batch(compacted, position=log.stat().st_size, base_offset=1, timestamp=7)
     with log.open("ab") as file:
         file.writelines(buffers)
     assert [json.loads(line)["offset"] for line in read(log_directory, "--json", "t").splitlines()] == [0, 4, 8]
