@@ -113,11 +113,25 @@ CONSUME = Command(
         Flag("key_delimiter", ("-K", "--key-delimiter"), "Print the key and this before each value; a record without a key prints as one with an empty key.", "STR", parse_escapes),
         Flag("fail_empty", ("--fail-empty",), "Exit with status 3 when no record was printed."),
         _SKIP,
+        Flag("batch", ("--batch",), "With COMMAND: at most N records in one run (default: all that is there, up to 8 MiB).", "N", parse_number),
+        Flag("linger", ("--linger",), "With COMMAND: wait that long to fill a run.", "D", parse_duration, 0),
+        Flag("each", ("--each",), "With COMMAND: one record a run, its key in STREAMCLI_KEY."),
+        Flag("jobs", ("-j", "--jobs"), "With COMMAND: runs for N partitions at once (default 1).", "N", parse_number, 1),
+        Flag("retries", ("--retries",), "With COMMAND: how often a failed run is tried again (default 3).", "N", parse_number, 3),
+        Flag("backoff", ("--backoff",), "With COMMAND: the pause before the first retry; it doubles with each (default 1s).", "D", parse_duration, 1000),
+        Flag("timeout", ("--timeout",), "With COMMAND: a run that takes longer has failed; it gets SIGTERM, and SIGKILL two seconds later.", "D", parse_duration),
+        Flag("dead_letter", ("--dead-letter",), "With COMMAND: the topic for records whose run failed for good; without it the run stops, status 1, uncommitted.", "TOPIC", text, complete="topics"),
     ),
+    Argument("command", "COMMAND [ARG ...]", "With -g: gets the records on its standard input; they are committed when it exits 0.", required=False, many=True),
     description=(
         "The end is pinned when the command starts, so that it ends even while others produce. Records of several "
         "partitions come by the time of their batches; within a partition always in their order. A null value prints "
         "as an empty one: --json and -F tell them apart.\n\n"
+        "With -g the group's members share the partitions, each with one owner at any moment; without -f a run takes the "
+        "partitions that are free. What was written to standard output is committed, or with -- COMMAND, what COMMAND "
+        "exited 0 for: it runs again after a failure, and gets STREAMCLI_TOPIC, STREAMCLI_PARTITION, STREAMCLI_OFFSET (the "
+        "first), STREAMCLI_LAST_OFFSET, STREAMCLI_KEY (--each) and STREAMCLI_ATTEMPT in its environment. Records of one "
+        "partition go to one run after the other, in order.\n\n"
         "TIME is 2026-11-22, '2026-11-22 08:00', RFC 3339, @1700000000000 (ms), a duration ago as 2h, now, today or yesterday."
     ),
     examples=(
@@ -126,6 +140,8 @@ CONSUME = Command(
         ("streamcli consume clicks --since 2h --grep ' 500 '", "two hours' errors"),
         ("streamcli consume clicks -f --json | jq -r .value", "follow, as JSON"),
         (r"streamcli consume 'log-*' -F '%t %p %o %s\n'", "several topics, with where each record lies"),
+        ("streamcli consume clicks -g stats", "from cron: what came since the last run"),
+        ("streamcli consume orders -g billing -f -- ./bill.sh", "commits when the work is done"),
     ),
     statuses=(0, 1, 2, 3, 4, 5, 6),
 )  # fmt: skip

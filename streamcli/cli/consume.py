@@ -7,10 +7,12 @@ from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context, now_ms
+from streamcli.cli.deliver import CommandOptions, Deliverer
 from streamcli.cli.output import Output
 from streamcli.cli.reading import Damage, Reading, ReadRequest, read_range
 from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_keyed, render_values
 from streamcli.engine.consume import SourceBatch
+from streamcli.engine.dead_letter import DeadLetters
 from streamcli.engine.group import (
     BoundedConsumer,
     Consumer,
@@ -21,6 +23,8 @@ from streamcli.engine.group import (
 )
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
 from streamcli.record.range import END
+from streamcli.storage.directory import LogDirectory
+from streamcli.storage.layout import check_topic_name
 
 
 class Options(NamedTuple):
@@ -46,6 +50,15 @@ class Options(NamedTuple):
     key_delimiter: bytes | None
     fail_empty: bool
     skip_corrupt: bool
+    batch: int | None
+    linger: int
+    each: bool
+    jobs: int
+    retries: int
+    backoff: int
+    timeout: int | None
+    dead_letter: str | None
+    command: list[str]
 
     def request(self) -> ReadRequest:
         if self.idle is not None and not self.follow:
@@ -72,6 +85,22 @@ class Options(NamedTuple):
         idle = None if self.idle is None else self.idle / 1000
         commits = self.commit != "none"
         return GroupRequest(self.group, self.topics, wanted, self.follow, commits, idle, hangup)
+
+    def command_options(self) -> CommandOptions:
+        """How COMMAND is run; UsageError for what cannot be."""
+        if self.batch == 0 or self.jobs == 0:
+            raise UsageError("--batch and -j: use 1 or more")
+        if self.each and self.batch is not None:
+            raise UsageError("--each is one record a run: leave out --batch")
+        if self.commit == "none":
+            raise UsageError("-- COMMAND commits what it exits 0 for: leave out --commit none")
+        if self.dead_letter is not None:
+            check_topic_name(self.dead_letter)
+        timeout = None if self.timeout is None else self.timeout / 1000
+        times = (self.retries, self.backoff / 1000, timeout)
+        return CommandOptions(
+            self.command, self.batch, self.linger / 1000, self.each, self.jobs, *times, self.dead_letter
+        )
 
     def renderer(self) -> Renderer:
         shapes = [self.format is not None, self.json, self.key_delimiter is not None]
@@ -126,6 +155,8 @@ def run(context: Context, **values: Any) -> int:
     """Print records; 3 when there were none and that was asked for, 6 when corrupt data was passed by."""
     options = Options(**values)
     request = options.request()
+    if options.command:
+        return run_command(context, options, request)
     printer = Printer(options.renderer(), copies=options.prints_lines())
     if options.group is None:
         reading = Reading(context, request, before_wait=printer.output.flush, hangup=printer.hangup)
@@ -144,6 +175,36 @@ def run(context: Context, **values: Any) -> int:
     return 0
 
 
+def run_command(context: Context, options: Options, request: ReadRequest) -> int:
+    """consume -g -- COMMAND."""
+    if options.group is None:
+        raise UsageError("-- COMMAND needs a group, which says what is done already: add -g")
+    group, command = options.group_request(None), options.command_options()
+    with context.stop.deferred() as wakeup:
+        directory = context.open(create=command.dead_letter is not None)
+        letters = None
+        if command.dead_letter is not None:
+            letters = DeadLetters(directory, command.dead_letter, group.group, clock=now_ms, warn=context.notice)
+        consumer = open_consumer(context, directory, group)
+        try:
+            deliverer = Deliverer(context, consumer, request, command, options.renderer(), letters)
+            deliverer.run(wakeup)
+        finally:
+            consumer.close()
+    if context.stop.pending is not None:
+        raise context.stop.pending
+    if deliverer.damage.skipped:
+        return CorruptData.status
+    if options.fail_empty and not deliverer.delivered:
+        raise NothingToRead(f"nothing to read: {', '.join(options.topics)} had no record to deliver")
+    return 0
+
+
+def open_consumer(context: Context, directory: LogDirectory, group: GroupRequest) -> Consumer:
+    events = GroupEvents(now_ms, context.notice)
+    return (FollowingConsumer if group.follow else BoundedConsumer)(directory, group, events)
+
+
 class GroupRun:
     """One run of consume --group: what is printed is processed, and is committed."""
 
@@ -156,10 +217,7 @@ class GroupRun:
 
     def run(self) -> None:
         with self._context.stop.deferred() as wakeup:
-            events = GroupEvents(now_ms, self._context.notice)
-            consumer = (FollowingConsumer if self._group.follow else BoundedConsumer)(
-                self._context.open(), self._group, events
-            )
+            consumer = open_consumer(self._context, self._context.open(), self._group)
             try:
                 self._print_all(consumer, wakeup)
             finally:

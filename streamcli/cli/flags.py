@@ -47,13 +47,14 @@ class Argument(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command: `run` is "module:function", imported when it runs."""
+    """A command: `run` is "module:function", imported when it runs; `rest`: what the words after -- are, if not arguments."""
 
     name: str
     summary: str
     run: str
     arguments: tuple[Argument, ...]
     flags: tuple[Flag, ...]
+    rest: Argument | None = None
     description: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     statuses: tuple[int, ...] = ()
@@ -73,11 +74,13 @@ def parse_arguments(command: Command, words: list[str]) -> dict[str, Any]:
     flags = {name: flag for flag in command.flags for name in flag.names}
     values: dict[str, Any] = {flag.dest: flag.initial() for flag in command.flags}
     plain: list[str] = []
+    if command.rest is not None:
+        values[command.rest.dest] = []
     words = list(reversed(words))
     while words:
         word = words.pop()
         if word == "--":
-            plain.extend(reversed(words))
+            (plain if command.rest is None else values[command.rest.dest]).extend(reversed(words))
             break
         if word.startswith("--"):
             name, equals, attached = word.partition("=")
@@ -165,4 +168,6 @@ def usage(command: Command) -> str:
     for argument in command.arguments:
         word = argument.metavar + (" ..." if argument.many else "")
         words.append(word if argument.required else f"[{word}]")
+    if command.rest is not None:
+        words.append(f"[-- {command.rest.metavar}]")
     return " ".join(words)

@@ -126,6 +126,38 @@ class RecordBatch:
         """The records number first <= i < last of this batch, 0 <= first < last <= count."""
         return self if first == 0 and last == self.count else self.select(range(first, last))
 
+    def portions(self, size: int) -> list[RecordBatch]:
+        """The batch in pieces of `size` records, at a cost that does not grow with their number."""
+        if self.count <= size:
+            return [self]
+        columns = self.columns
+        whole = RecordBatch(
+            *(self.base_offset, self.next_offset, self.count, self.min_timestamp, self.max_timestamp),
+            lambda: columns._replace(
+                values=split_column(columns.values),
+                keys=None if columns.keys is None else split_column(columns.keys),
+                timestamps=self.timestamps(),
+                offset_deltas=[offset - self.base_offset for offset in self.offsets()],
+            ),
+        )
+        return [whole._slice(first, min(first + size, self.count)) for first in range(0, self.count, size)]
+
+    def _slice(self, first: int, last: int) -> RecordBatch:
+        """Records first <= i < last of a batch whose columns are lists."""
+        columns = self.columns
+        deltas, times = columns.offset_deltas or [], columns.timestamps or []
+        base = self.base_offset + deltas[first]
+        part = columns._replace(
+            record_count=last - first,
+            values=columns.values[first:last],
+            keys=None if columns.keys is None else columns.keys[first:last],
+            headers=columns.headers and columns.headers[first:last],
+            timestamps=times[first:last],
+            offset_deltas=[delta - deltas[first] for delta in deltas[first:last]],
+        )
+        span = (base, self.base_offset + deltas[last - 1] + 1, last - first)
+        return RecordBatch(*span, min(times[first:last]), max(times[first:last]), lambda: part)
+
     def select(self, indexes: Sequence[int]) -> RecordBatch:
         """The records with these numbers, at least one, ascending."""
         all_offsets, all_timestamps = self.offsets(), self.timestamps()

@@ -1,0 +1,143 @@
+"""One run of a command: its standard input fed, the end of its standard error kept, its time limited."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+from streamcli.record.errors import StreamcliError
+
+KEPT_STDERR = 4096
+"""Bytes of the end of a command's standard error that are kept, for the dead letter."""
+
+GRACE = 2.0
+"""Seconds from SIGTERM to SIGKILL, for a command that is out of time."""
+
+_WITHOUT_PIDFD = 0.02
+"""Seconds between looks for a command's end, where the system cannot tell it to a poll."""
+
+
+class Outcome(NamedTuple):
+    """How a run ended: `status` as a shell says it (128+N for a signal), `reason` in words; status 0 is success."""
+
+    status: int
+    reason: str
+    stderr: bytes
+
+
+class RunningCommand:
+    """A command at work, in a process group of its own: Ctrl-C on our terminal is for us, who let it finish.
+
+    It inherits no descriptor but its standard ones, so none of our locks. What it does not read is not waited for, nor
+    is what its children leave open.
+    """
+
+    def __init__(self, argv: list[str], data: bytes, environment: dict[bytes, bytes], timeout: float | None) -> None:
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environb, **environment},
+                process_group=0,
+                bufsize=0,
+            )
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StreamcliError(f"cannot run {argv[0]!r}: {reason}: nothing more is committed") from None
+        assert self._process.stdin is not None
+        assert self._process.stderr is not None
+        self._stdin: int | None = self._process.stdin.fileno()
+        self._stderr: int | None = self._process.stderr.fileno()
+        os.set_blocking(self._stdin, False)
+        os.set_blocking(self._stderr, False)
+        self._data = memoryview(data)
+        self._kept = b""
+        self._pidfd = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._timeout = timeout
+        self._timed_out = False
+
+    def waits_for(self) -> list[tuple[int, int]]:
+        """What to poll, and for what."""
+        waits = [(self._pidfd, select.POLLIN), (self._stdin, select.POLLOUT), (self._stderr, select.POLLIN)]
+        return [(fd, events) for fd, events in waits if fd is not None]
+
+    def due_in(self) -> float | None:
+        """Seconds until `step` has to be called though nothing is ready."""
+        waits = [] if self._pidfd is not None else [_WITHOUT_PIDFD]
+        if self._deadline is not None:
+            waits.append(max(0.0, self._deadline - time.monotonic()))
+        return min(waits, default=None)
+
+    def step(self) -> Outcome | None:
+        """Do what can be done now; the outcome once the command has ended."""
+        self._feed()
+        self._drain()
+        status = self._process.poll()
+        if status is not None:
+            self._drain()
+            return self._finish(status)
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.kill(signal.SIGKILL if self._timed_out else signal.SIGTERM)
+            self._timed_out = True
+            self._deadline = time.monotonic() + GRACE
+        return None
+
+    def kill(self, signum: int) -> None:
+        """Signal the command and what it started."""
+        try:
+            os.killpg(self._process.pid, signum)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def _feed(self) -> None:
+        while self._stdin is not None:
+            try:
+                if self._data:
+                    self._data = self._data[os.write(self._stdin, self._data[: 1 << 20]) :]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._data = self._data[:0]  # it has read what it wants; its status says whether that is all right
+            if not self._data:
+                assert self._process.stdin is not None
+                self._process.stdin.close()
+                self._stdin = None
+
+    def _drain(self) -> None:
+        while self._stderr is not None:
+            try:
+                piece = os.read(self._stderr, 1 << 16)
+            except BlockingIOError:
+                return
+            if not piece:
+                self._close_stderr()
+                return
+            self._kept = (self._kept + piece)[-KEPT_STDERR:]
+            sys.stderr.buffer.write(piece)
+            sys.stderr.flush()
+
+    def _close_stderr(self) -> None:
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        self._stderr = None
+
+    def _finish(self, status: int) -> Outcome:
+        if self._stdin is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        if self._stderr is not None:
+            self._close_stderr()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+        if self._timed_out:
+            return Outcome(124, f"no end after {self._timeout:g} s", self._kept)
+        if status < 0:
+            return Outcome(128 - status, f"killed by {signal.Signals(-status).name}", self._kept)
+        return Outcome(status, f"status {status}", self._kept)
