@@ -9,6 +9,7 @@ from typing import NamedTuple
 from streamcli.engine.consume import SourceBatch
 from streamcli.engine.produce import SYNC_BATCH, Producer
 from streamcli.record.batch import Columns, Header, join_column
+from streamcli.record.errors import NotFound
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory, TopicExists
 
@@ -34,8 +35,11 @@ class DeadLetters:
     ) -> None:
         self.topic = topic
         self._group = group
-        with suppress(TopicExists):
-            directory.create_topic(topic, TopicConfig(1, {}))
+        try:
+            directory.config(topic)
+        except NotFound:
+            with suppress(TopicExists):
+                directory.create_topic(topic, TopicConfig(1, {}))
         self._producer = Producer(directory, topic, partition=None, sync=SYNC_BATCH, clock=clock, warn=warn)
 
     def add(self, batches: list[SourceBatch], failure: Failure) -> None:
