@@ -8,10 +8,11 @@ from pathlib import Path
 import streamcli
 
 ROOT = Path(streamcli.__file__).parent
-LAYERS = ("cli", "engine", "storage", "record")
+LAYERS = ("cli", "engine", "groups", "storage", "record")
 MAY_IMPORT = {
-    "cli": {"cli", "engine", "storage", "record"},
-    "engine": {"engine", "storage", "record"},
+    "cli": set(LAYERS),
+    "engine": {"engine", "groups", "storage", "record"},
+    "groups": {"groups", "storage", "record"},
     "storage": {"storage", "record"},
     "record": {"record"},
 }

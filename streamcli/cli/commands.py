@@ -143,7 +143,7 @@ CONSUME = Command(
         ("streamcli consume clicks -g stats", "from cron: what came since the last run"),
         ("streamcli consume orders -g billing -f -- ./bill.sh", "commits when the work is done"),
     ),
-    statuses=(0, 1, 2, 3, 4, 5, 6),
+    statuses=(0, 1, 2, 3, 4, 5, 6, 7),
 )  # fmt: skip
 
 TAIL = Command(
@@ -246,7 +246,7 @@ GROUPS_DESCRIBE = Command(
         ("streamcli groups describe billing", "a table"),
         ("streamcli groups describe --all --json", "for scripts"),
     ),
-    statuses=(0, 1, 2, 4),
+    statuses=(0, 1, 2, 4, 6),
 )
 
 GROUPS_RESET = Command(
@@ -262,7 +262,7 @@ GROUPS_RESET = Command(
         ("streamcli groups reset billing --to beginning --dry-run", "look first"),
         ("streamcli groups reset billing clicks --to @yesterday", "one topic, by time"),
     ),
-    statuses=(0, 1, 2, 4, 5, 7),
+    statuses=(0, 1, 2, 4, 5, 6, 7),
 )  # fmt: skip
 
 GROUPS_DELETE = Command(
@@ -282,7 +282,7 @@ GROUPS_LOG = Command(
     (_GROUP,),
     (_JSON_LIST,),
     examples=(("streamcli groups log billing | tail", "the newest commits"),),
-    statuses=(0, 1, 2, 4),
+    statuses=(0, 1, 2, 4, 6),
 )
 
 GROUPS_UNDO = Command(
@@ -291,8 +291,9 @@ GROUPS_UNDO = Command(
     "streamcli.cli.groups:undo",
     (_GROUP,),
     (),
+    description="Undo again to bring it back. `groups log` shows what there is to take back.",
     examples=(("streamcli groups undo billing", "after a reset that went wrong"),),
-    statuses=(0, 1, 2, 4, 7),
+    statuses=(0, 1, 2, 4, 6, 7),
 )
 
 GROUPS_EXPORT = Command(
@@ -302,7 +303,7 @@ GROUPS_EXPORT = Command(
     (_GROUP,),
     (),
     examples=(("streamcli groups export billing > billing.json", "to keep"),),
-    statuses=(0, 1, 2, 4),
+    statuses=(0, 1, 2, 4, 6),
 )
 
 GROUPS_IMPORT = Command(
@@ -312,7 +313,7 @@ GROUPS_IMPORT = Command(
     (_GROUP,),
     (),
     examples=(("streamcli groups import billing < billing.json", "all or nothing"),),
-    statuses=(0, 1, 2, 4, 7),
+    statuses=(0, 1, 2, 4, 6, 7),
 )
 
 GROUPS_WAIT = Command(
@@ -325,7 +326,7 @@ GROUPS_WAIT = Command(
         Flag("timeout", ("--timeout",), "Give up with status 7 after that long.", "D", parse_duration),
     ),
     examples=(("streamcli groups wait billing --timeout 5m", "before a script goes on"),),
-    statuses=(0, 1, 2, 4, 7),
+    statuses=(0, 1, 2, 4, 6, 7),
 )
 
 COMPLETION = Command(
@@ -334,7 +335,7 @@ COMPLETION = Command(
     "streamcli.cli.help:completion",
     (Argument("shell", "bash|zsh|fish", "The shell.", complete="shells"),),
     (),
-    description="Completes commands, options, topics and partitions.",
+    description="Completes commands, options, topics, groups and partitions.",
     examples=(
         ('eval "$(streamcli completion bash)"', "in ~/.bashrc"),
         ("streamcli completion fish > ~/.config/fish/completions/streamcli.fish", "once, for fish"),

@@ -59,7 +59,7 @@ def reset(context: Context, name: str, topics: list[str], to: str | None, dry_ru
     if not dry_run:
         group_admin.reset(group, targets, now_ms())
     rows = [(*_words(place), _or_dash(before.get(place)), str(offset)) for place, offset in sorted(targets.items())]
-    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows)
+    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows, right=(1, 2, 3))
     return 0
 
 
@@ -102,7 +102,7 @@ def undo(context: Context, name: str) -> int:
     undone = group_admin.undo(group, now_ms())
     now = group.journal.committed()
     rows = [(*_words(commit.place), _or_dash(commit.offset), _or_dash(now.get(commit.place))) for commit in undone]
-    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows)
+    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows, right=(1, 2, 3))
     return 0
 
 
@@ -173,9 +173,8 @@ def _print_states(states: list[PartitionState]) -> None:
         left = "-" if not state.rate or not state.lag else f"{state.lag / state.rate:.0f}s"
         offsets = (_or_dash(state.committed), str(state.end), _or_dash(state.lag))
         rows.append((state.topic, str(state.partition), *offsets, state.member or "-", rate, left))
-    print_table(
-        ("TOPIC", "PARTITION", "CURRENT-OFFSET", "LOG-END-OFFSET", "LAG", "MEMBER", "RATE", "CAUGHT-UP-IN"), rows
-    )
+    titles = ("TOPIC", "PARTITION", "CURRENT-OFFSET", "LOG-END-OFFSET", "LAG", "MEMBER", "RATE", "CAUGHT-UP-IN")
+    print_table(titles, rows, right=(1, 2, 3, 4, 6, 7))
 
 
 def _words(place: TopicPartition) -> tuple[str, str]:

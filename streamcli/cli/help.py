@@ -92,7 +92,8 @@ class _Command(TyperCommand):
 
 
 def help_text(command: Command) -> str:
-    return "\n\n".join(part for part in (command.summary, command.description) if part)
+    rest = "" if command.rest is None else f"-- {command.rest.metavar}: {command.rest.help}"
+    return "\n\n".join(part for part in (command.summary, rest, command.description) if part)
 
 
 def epilog(command: Command) -> str:

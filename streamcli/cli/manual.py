@@ -7,6 +7,7 @@ page changes by itself: no date, no version.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SUMMARY
@@ -37,6 +38,14 @@ FILES = (
     ("DIR/topics/NAME/P/*.log", "The segments of a partition: its records, and the only truth about them."),
     ("DIR/topics/NAME/P/*.index, checkpoint", "Caches: rebuilt when they are missing or damaged."),
     ("DIR/topics/NAME/P/*.cut-*", "What recovery cut off the end of a segment. Never read; yours to delete."),
+    (
+        "DIR/groups/NAME/commits",
+        "The committed offsets of a group, and their history: text, each line with its checksum.",
+    ),
+    (
+        "DIR/groups/NAME/generation.json, members, leases",
+        "Who consumes what. Rebuilt by the next member; not to be touched while the group has members.",
+    ),
 )
 
 _PROMISES = (
@@ -45,6 +54,9 @@ _PROMISES = (
     "Exit status 0 from produce means on disk. What is acknowledged is not lost or changed by the death of any process "
     "or by a power cut, and every batch carries a checksum, so damage is an error that names file, position and offsets. "
     "Within a partition records are read in the order they were appended. What goes in comes out, byte for byte.",
+    "A group's members share the partitions of its topics: each has one owner at any moment, held by a lock of the kernel "
+    "that ends with its process. A committed offset never passes what was processed nor what is on disk. After the death of "
+    "a process, what it had not committed is consumed again.",
     "Data goes to standard output and nothing else does; everything else goes to standard error.",
 )
 
@@ -70,6 +82,7 @@ _FIRST_STEPS = (
     ("streamcli consume clicks | wc -l", "read it all"),
     ("streamcli tail -f clicks", "watch it"),
     ("streamcli topics describe clicks", "offsets, sizes, times"),
+    ("streamcli consume clicks -g stats", "what came since the group's last run"),
 )
 
 
@@ -140,7 +153,7 @@ def command_page(command: Command) -> str:
     about = [command.summary, *filter(None, command.description.split("\n\n"))]
     sections = [
         ("DESCRIPTION", _paragraphs(*about)),
-        ("ARGUMENTS", _tagged(*((_argument_tag(argument), argument.help) for argument in command.arguments))),
+        ("ARGUMENTS", _arguments(command)),
         ("OPTIONS", _options(own) + (".SS Common options\n" if own else "") + _options(COMMON)),
     ]
     if any("config" in flag.dest for flag in own):
@@ -174,7 +187,22 @@ def _synopsis(command: Command) -> str:
     for argument in command.arguments:
         word = _argument_tag(argument)
         words.append(word if argument.required else f"[{word}]")
+    if command.rest is not None:
+        words.append(f"[{_rest_tag(command.rest)}]")
     return " ".join(words)
+
+
+def _arguments(command: Command) -> str:
+    rows = [(_argument_tag(argument), argument.help) for argument in command.arguments]
+    if command.rest is not None:
+        rows.append((_rest_tag(command.rest), command.rest.help))
+    return _tagged(*rows)
+
+
+def _rest_tag(rest: Argument) -> str:
+    """-- COMMAND [ARG ...]: words in italics, brackets and dots as they are."""
+    words = (italic(word) if word[0].isalpha() else escape(word) for word in re.split(r"(\W+)", rest.metavar) if word)
+    return f"{bold('--')} {''.join(words)}"
 
 
 def _argument_tag(argument: Argument) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Numbers stand right, all else left."""
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[int]) -> None:
+    """`right`: the columns that stand right, as numbers do."""
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
-    numeric = [bool(rows) and all(row[column][:1].isdigit() for row in rows) for column in range(len(titles))]
     for row in (titles, *rows):
-        cells = zip(row, widths, numeric, strict=True)
-        print("  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip())
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from streamcli.cli.context import Context, complain
+from streamcli.cli.table import print_table
 from streamcli.cli.values import format_duration, format_size, format_time, parse_duration, parse_number, parse_size
 from streamcli.engine.consume import matching_topics
 from streamcli.record.errors import StreamcliError, UsageError
@@ -144,15 +145,12 @@ def _shown(name: str, value: int) -> str:
 def _print_description(name: str, config: TopicConfig, summaries: list[LogSummary]) -> None:
     settings = " ".join(f"{setting}={_shown(setting, config.value(setting))}" for setting in SETTINGS)
     print(f"topic {name}, partitions {config.partitions}, {settings}")
-    rows: list[tuple[str, ...]] = [("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")]
+    titles = ("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")
+    rows: list[tuple[str, ...]] = []
     for number, summary in enumerate(summaries):
         times = [
             "-" if time is None else format_time(time) for time in (summary.first_timestamp, summary.last_timestamp)
         ]
         counts = (str(number), str(summary.start), str(summary.end), format_size(summary.size), str(summary.segments))
         rows.append((*counts, *times))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row[:5], widths[:5], strict=True)]
-        cells += [cell.ljust(width) for cell, width in zip(row[5:], widths[5:], strict=True)]
-        print("  ".join(cells).rstrip())
+    print_table(titles, rows, right=range(5))

@@ -50,18 +50,20 @@ def open_group(directory: LogDirectory, name: str) -> GroupDirectory:
 
 
 def describe_group(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[PartitionState]:
-    """Each partition with a commit or a consumer, by topic and number; those of deleted topics are left out."""
-    commits = group.journal.read()
-    committed = {commit.place: commit.offset for commit in commits}
-    assigned = {place for places in group.generation().assignment.values() for place in places}
-    topics = set(directory.topics())
+    """Each partition of the topics with a commit or a consumer, by topic and number; deleted topics are left out."""
+    commits: dict[TopicPartition, list[Commit]] = {}
+    for commit in group.journal.read():
+        commits.setdefault(commit.place, []).append(commit)
+    assigned = {topic for places in group.generation().assignment.values() for topic, _ in places}
     states = []
-    for place in sorted(place for place in set(committed) | assigned if place[0] in topics):
-        end = Log(directory.partition_directory(*place)).end().offset
-        offset = committed.get(place)
-        lag = None if offset is None else end - offset
-        rate = _rate([commit for commit in commits if commit.place == place], now_ms)
-        states.append(PartitionState(*place, offset, end, lag, rate, lease_holder(group, place)))
+    for topic in sorted(({topic for topic, _ in commits} | assigned).intersection(directory.topics())):
+        for number in range(directory.config(topic).partitions):
+            history = commits.get((topic, number), [])
+            end = Log(directory.partition_directory(topic, number)).end().offset
+            offset = history[-1].offset if history else None
+            lag = None if offset is None else end - offset
+            holder = lease_holder(group, (topic, number))
+            states.append(PartitionState(topic, number, offset, end, lag, _rate(history, now_ms), holder))
     return states
 
 
@@ -164,4 +166,9 @@ def delete_group(group: GroupDirectory) -> None:
 
 def total_lag(directory: LogDirectory, group: GroupDirectory, clock: Callable[[], int]) -> int:
     """Records of the group's partitions that are not committed."""
-    return sum(state.end if state.lag is None else state.lag for state in describe_group(directory, group, clock()))
+    states = describe_group(directory, group, clock())
+    return sum(_records_left(directory, state) if state.lag is None else max(state.lag, 0) for state in states)
+
+
+def _records_left(directory: LogDirectory, state: PartitionState) -> int:
+    return state.end - Log(directory.partition_directory(state.topic, state.partition)).start()

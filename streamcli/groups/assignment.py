@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 
 TopicPartition = tuple[str, int]
@@ -15,36 +16,39 @@ def assign(subscriptions: dict[str, set[str]], partitions: dict[str, int], previ
     subscriptions: member id -> its topics; partitions: topic -> how many. Members with the same topics get numbers of
     partitions that differ by one at most; a partition moves only for that. Deterministic.
     """
-    owned: dict[str, set[TopicPartition]] = {member: set() for member in subscriptions}
+    owned: dict[str, list[TopicPartition]] = {member: [] for member in sorted(subscriptions)}
     unowned = {(topic, number) for topic, count in partitions.items() for number in range(count)}
-    for member in sorted(owned):
-        for place in previous.get(member, ()):
+    for member, places in owned.items():
+        for place in sorted(previous.get(member, ())):
             if place in unowned and place[0] in subscriptions[member]:
-                owned[member].add(place)
+                places.append(place)
                 unowned.discard(place)
+    takers = {topic: [member for member in owned if topic in subscriptions[member]] for topic in partitions}
+    loads = {member: len(places) for member, places in owned.items()}
     for place in sorted(unowned):
-        takers = [member for member in owned if place[0] in subscriptions[member]]
-        if takers:
-            owned[min(takers, key=lambda member: (len(owned[member]), member))].add(place)
+        if takers[place[0]]:
+            taker = min(takers[place[0]], key=loads.__getitem__)
+            insort(owned[taker], place)
+            loads[taker] += 1
     while (move := _next_move(owned, subscriptions)) is not None:
         giver, taker, place = move
-        owned[giver].discard(place)
-        owned[taker].add(place)
-    return {member: sorted(places) for member, places in owned.items()}
+        owned[giver].remove(place)
+        insort(owned[taker], place)
+    return owned
 
 
 def _next_move(
-    owned: dict[str, set[TopicPartition]], subscriptions: dict[str, set[str]]
+    owned: dict[str, list[TopicPartition]], subscriptions: dict[str, set[str]]
 ) -> tuple[str, str, TopicPartition] | None:
     """(giver, taker, partition) for the greatest difference that a move makes smaller; None when it is even."""
-    by_load = sorted(owned, key=lambda member: (len(owned[member]), member))
+    by_load = sorted(owned, key=lambda member: len(owned[member]))
     for taker in by_load:
         for giver in reversed(by_load):
             if len(owned[giver]) - len(owned[taker]) < 2:
                 break
-            movable = [place for place in owned[giver] if place[0] in subscriptions[taker]]
-            if movable:
-                return giver, taker, max(movable)
+            for place in reversed(owned[giver]):
+                if place[0] in subscriptions[taker]:
+                    return giver, taker, place
     return None
 
 

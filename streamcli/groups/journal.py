@@ -1,40 +1,44 @@
 """A group's commits: one journal, its last entry for a partition is the committed offset.
 
-    commits := line*
+    commits := "streamcli-commits 1\n" line*
     line    := TIME " " KIND " " MEMBER " " PLACE ("," PLACE)* " " CRC "\n"
     PLACE   := TOPIC ":" PARTITION "=" OFFSET
 
 TIME is ms since the epoch; KIND is `commit`, or `reset`, `undo`, `import` for what a person did; OFFSET is the next
-to be consumed, or `-` where the commit was taken back; CRC is the CRC-32C of the line before its space, in 8
+to be consumed, or `-` where the commit was taken back; CRC is the CRC-32C of the line before its last space, in 8
 hexadecimal digits. One file for the group and one line for an append, so that a commit of many partitions costs one
 fsync and is whole or not there.
 
 A crash leaves a last line without its newline, or with blocks that were never written, which are NUL bytes: it is
 passed over, and cut off at the next commit. Any other line that fails is damage, and is never passed over: the
-commits it held may be the newest, and going on from older ones would be silent repetition.
+commits it held may be the newest, and going on from older ones would be silent repetition. For the same reason the
+file is made with the group, and its first line with it: no file, or an empty one, is damage too.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple
 
 from crc32c import crc32c
 
 from streamcli.groups.assignment import TopicPartition
-from streamcli.record.errors import StreamcliError
+from streamcli.record.errors import CorruptData, StreamcliError
 from streamcli.storage import durable
 from streamcli.storage.locks import ExclusiveLock
 
 COMMIT, RESET, UNDO, IMPORT = "commit", "reset", "undo", "import"
 
+FIRST_LINE = b"streamcli-commits 1\n"
+
 LONGEST = 1 << 20
-"""Bytes of journal over which it is rewritten with the newest entries of each partition."""
+"""Bytes of journal: each time it grows past a multiple of this, it is rewritten with the newest entries of each partition."""
 
 KEPT_PER_PARTITION = 8
-"""Entries of a partition that a rewrite keeps, for `groups log` and `groups undo`."""
+"""Entries of a partition that a rewrite keeps, for `groups log` and `groups undo`; fewer where they fill half of LONGEST."""
 
 
 class Commit(NamedTuple):
@@ -82,23 +86,45 @@ def _decode_place(text: str, time: int, kind: str, member: str) -> Commit:
     return Commit(time, kind, topic, int(partition), None if offset == "-" else int(offset), member)
 
 
+class DamagedCommits(StreamcliError):
+    """A journal that cannot be trusted: where the group stands is not known."""
+
+    status = CorruptData.status
+
+    def __init__(self, what: str, path: str, remedy: str) -> None:
+        super().__init__(
+            f"the group's commits are {what} ({path}): nothing is consumed, so that nothing is repeated or passed by; {remedy}"
+        )
+
+
+def _damaged(path: str, number: int) -> DamagedCommits:
+    remedy = "remove that line to go on from the commits before it, or delete the group and import its offsets"
+    return DamagedCommits("damaged", f"{path}, line {number}", remedy)
+
+
 def decode_journal(data: bytes, path: str) -> tuple[list[Commit], int]:
-    """(entries, bytes of them). What a crash left at the end is not among them; StreamcliError for any other damage."""
+    """(entries, bytes of them). What a crash left at the end is not among them; DamagedCommits for any other damage."""
+    if not data.startswith(FIRST_LINE):
+        raise _damaged(path, 1)
     commits: list[Commit] = []
-    position = 0
-    lines = data.split(b"\n")
+    position = len(FIRST_LINE)
+    lines = data[position:].split(b"\n")
     for number, line in enumerate(lines[:-1]):
         found = decode_line(line)
         if found is None:
-            if number == len(lines) - 2 and not lines[-1] and b"\0" in line:
-                break
-            raise StreamcliError(
-                f"the group's commits are damaged ({path}, line {number + 1}): nothing is consumed, so that nothing is "
-                "repeated or passed by; remove that line, or give the offsets with `streamcli groups reset`"
-            )
+            if number == len(lines) - 2 and not lines[-1] and _has_unwritten_blocks(line):
+                return commits, position
+            raise _damaged(path, number + 2)
         commits += found
         position += len(line) + 1
+    if decode_line(lines[-1][:-1]) is not None:  # whole, but for the newline, which is another byte
+        raise _damaged(path, len(lines) + 1)
     return commits, position
+
+
+def _has_unwritten_blocks(line: bytes) -> bool:
+    """Whether a crash lost part of the line: a single NUL byte is not that but damage."""
+    return b"\0\0" in line
 
 
 class Journal:
@@ -109,13 +135,14 @@ class Journal:
         self._lock_path = lock_path
         self._lock_timeout = lock_timeout
 
+    def create(self) -> None:
+        """Make it, without an entry, unless it is there. Under the group's lock."""
+        if not os.path.exists(self._path):
+            durable.replace_file(self._path, FIRST_LINE)
+
     def read(self) -> list[Commit]:
         """All entries, oldest first; none when nothing was ever committed."""
-        try:
-            with open(self._path, "rb") as file:
-                return decode_journal(file.read(), self._path)[0]
-        except FileNotFoundError:
-            return []
+        return decode_journal(self._bytes(), self._path)[0]
 
     def committed(self) -> dict[TopicPartition, int]:
         """The committed offset of each partition that has one."""
@@ -135,10 +162,12 @@ class Journal:
             lock.close()
 
     def _append(self, data: bytes) -> None:
-        is_new = not os.path.exists(self._path)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            end = _end_of_lines(fd)
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._gone() from None
+        try:
+            end = self._end_of_lines(fd)
             durable.truncate(fd, end)
             try:
                 durable.write_all(fd, data, end)
@@ -148,30 +177,43 @@ class Journal:
             durable.sync_data(fd)
         finally:
             os.close(fd)
-        if is_new:
-            durable.sync_directory(os.path.dirname(self._path))
-        if end + len(data) > LONGEST:
+        if end // LONGEST != (end + len(data)) // LONGEST:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        with open(self._path, "rb") as file:
-            commits, _ = decode_journal(file.read(), self._path)
-        kept = groupby(shortened(commits), key=lambda commit: (commit.time, commit.kind, commit.member))
-        durable.replace_file(self._path, b"".join(encode_line(list(line)) for _, line in kept))
+        commits, _ = decode_journal(self._bytes(), self._path)
+        keep = KEPT_PER_PARTITION
+        while len(data := encode_journal(shortened(commits, keep))) > LONGEST // 2 and keep > 1:
+            keep //= 2
+        durable.replace_file(self._path, data)
+
+    def _end_of_lines(self, fd: int) -> int:
+        """Where the last whole line ends: what follows was left by a crash."""
+        size = os.fstat(fd).st_size
+        for window in (4 << 10, 64 << 10):
+            start = size - window
+            tail = os.pread(fd, window, max(start, 0))
+            lines = tail[tail.find(b"\n") + 1 :]
+            if start > 0 and b"\n" in lines:
+                with suppress(DamagedCommits):  # it is raised below, with the right number of the line
+                    return size - len(lines) + decode_journal(FIRST_LINE + lines, self._path)[1] - len(FIRST_LINE)
+        return decode_journal(self._bytes(), self._path)[1]
+
+    def _bytes(self) -> bytes:
+        try:
+            with open(self._path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise self._gone() from None
+
+    def _gone(self) -> DamagedCommits:
+        return DamagedCommits("gone", self._path, "put the file back, or delete the group and import its offsets")
 
 
-def _end_of_lines(fd: int) -> int:
-    """Where the last whole line ends: what follows was left by a crash."""
-    size = os.fstat(fd).st_size
-    for window in (4 << 10, 64 << 10, size):
-        start = max(0, size - window)
-        tail = os.pread(fd, size - start, start)
-        end = tail.rfind(b"\n") + 1
-        begin = tail.rfind(b"\n", 0, max(end - 1, 0)) + 1
-        if begin or start == 0:
-            damaged = b"\0" in tail[begin:end]
-            return start + (begin if damaged else end)
-    return 0
+def encode_journal(commits: list[Commit]) -> bytes:
+    """A whole journal; entries of one time, kind and member that follow each other become one line."""
+    lines = groupby(commits, key=lambda commit: (commit.time, commit.kind, commit.member))
+    return FIRST_LINE + b"".join(encode_line(list(line)) for _, line in lines)
 
 
 def newest(commits: Iterable[Commit]) -> dict[TopicPartition, int]:
@@ -180,12 +222,12 @@ def newest(commits: Iterable[Commit]) -> dict[TopicPartition, int]:
     return {place: offset for place, offset in last.items() if offset is not None}
 
 
-def shortened(commits: list[Commit]) -> list[Commit]:
-    """The newest entries of each partition, in their order."""
+def shortened(commits: list[Commit], keep: int) -> list[Commit]:
+    """The `keep` newest entries of each partition, in their order."""
     seen: dict[TopicPartition, int] = {}
     kept: list[Commit] = []
     for commit in reversed(commits):
         seen[commit.place] = seen.get(commit.place, 0) + 1
-        if seen[commit.place] <= KEPT_PER_PARTITION:
+        if seen[commit.place] <= keep:
             kept.append(commit)
     return kept[::-1]

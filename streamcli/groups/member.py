@@ -43,14 +43,23 @@ class GroupDirectory:
         self.members_path = os.path.join(self.path, layout.MEMBERS)
         self.leases_path = os.path.join(self.path, layout.LEASES)
         self._lock_timeout = directory.lock_timeout
-        if create:
-            for needed in (self.members_path, self.leases_path):
-                durable.make_directories(needed)
         self.journal = Journal(
             os.path.join(self.path, layout.COMMITS_FILE),
             os.path.join(self.path, layout.COMMITS_LOCK),
             self._lock_timeout,
         )
+        if create:
+            self._create()
+
+    def _create(self) -> None:
+        """Make what is missing. The journal only with a new group: one that lost it must not begin anew unnoticed."""
+        if not self.exists():
+            durable.make_directories(self.path)
+            with self.coordinate():
+                if not self.exists():
+                    self.journal.create()
+                    durable.make_directories(self.members_path)
+        durable.make_directories(self.leases_path)
 
     def lease_directories(self) -> list[str]:
         """Where leases of topics lie, to be watched for their release."""
@@ -68,7 +77,7 @@ class GroupDirectory:
         try:
             with open(os.path.join(self.path, layout.GENERATION_FILE), "rb") as file:
                 return _decode_generation(file.read())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Generation(0, {})
 
     def generation_signature(self) -> tuple[int, int] | None:

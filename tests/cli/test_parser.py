@@ -58,10 +58,10 @@ def by_typer(command: Command, words: list[str]) -> dict[str, Any] | None:
 
 
 def by_hand(command: Command, words: list[str]) -> dict[str, Any] | None:
-    """The same from the hand-written parser, with every flag's text as it is."""
+    """The same from the hand-written parser, with every flag's text as it is, and -- as typer takes it."""
     plain = tuple(flag._replace(parse=flag.parse and str, default=None) for flag in command.flags)
     try:
-        return parse_arguments(command._replace(flags=plain), words)
+        return parse_arguments(command._replace(flags=plain, rest=None), words)
     except (UsageError, HelpWanted):
         return None
 
@@ -112,3 +112,17 @@ def test_both_accept_the_same_words_and_give_the_same_values(command: Command) -
         assert normal(by_hand(command, words)) == normal(by_typer(command, words))
 
     agree()
+
+
+def test_what_comes_after_two_dashes_is_the_command() -> None:
+    values = parse_arguments(COMMANDS["consume"], ["a", "-g", "g", "b", "--", "./run", "-n", "--", "x"])
+    assert values["topics"] == ["a", "b"]
+    assert values["group"] == "g"
+    assert values["command"] == ["./run", "-n", "--", "x"]
+    assert values["number"] is None
+    assert parse_arguments(COMMANDS["consume"], ["a"])["command"] == []
+
+
+def test_topics_after_two_dashes_are_missing() -> None:
+    with pytest.raises(UsageError, match="TOPIC is missing"):
+        parse_arguments(COMMANDS["consume"], ["-g", "g", "--", "topic"])
