@@ -171,10 +171,13 @@ class BoundedConsumer:
         places = [(topic, number) for topic in topics for number in range(directory.config(topic).partitions)]
         self._group = GroupDirectory(directory, request.group, create=True)
         self._membership = Membership(self._group, request.topics, is_assigned=False)
-        self._leases: list[Lease] = []
+        self._leases: dict[TopicPartition, Lease] = {}
         self._watcher = Watcher()
         self.owned = OwnedPartitions(directory, self._group, request, events, self._membership.member)
         self.owned.take([place for place in places if self._take(place)], follow=False)
+
+    def lease(self, place: TopicPartition) -> Lease:
+        return self._leases[place]
 
     def settle(self, busy: set[TopicPartition]) -> None:
         """Nothing changes hands while a bounded run lasts."""
@@ -192,7 +195,7 @@ class BoundedConsumer:
         try:
             self.owned.commit()
         finally:
-            for lease in self._leases:
+            for lease in self._leases.values():
                 lease.release()
             self._membership.leave()
             self._watcher.close()
@@ -200,7 +203,7 @@ class BoundedConsumer:
     def _take(self, place: TopicPartition) -> bool:
         lease = take_lease(self._group, place, self._membership.member)
         if lease is not None:
-            self._leases.append(lease)
+            self._leases[place] = lease
         return lease is not None
 
 
@@ -224,6 +227,9 @@ class FollowingConsumer:
     def has_changed(self) -> bool:
         """Whether `settle` has something to do: to be asked between batches."""
         return self._share.has_changed()
+
+    def lease(self, place: TopicPartition) -> Lease:
+        return self._share.lease(place)
 
     def settle(self, busy: set[TopicPartition]) -> None:
         """Give up what was lost, after a commit, but for what is `busy`; take what was gained and is free by now."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from streamcli.groups.assignment import Assignment, TopicPartition, assign
 from streamcli.groups.journal import Journal
+from streamcli.groups.orphan import NOTE_SIZE, end_orphan, own_note
 from streamcli.storage import durable, layout
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.locks import ExclusiveLock, try_exclusive, unlock
@@ -165,14 +166,21 @@ class Lease:
     """The right to consume a partition: held by one process at a time, until `release` or its end.
 
     It is locked through a descriptor for reading, so that a try that fails wakes nobody; a second one, for writing, is
-    what inotify reports the closing of to those who wait for the lease.
+    what inotify reports the closing of to those who wait for the lease. The file names its holder, and the command that
+    the holder runs: see groups.orphan.
     """
 
     def __init__(self, lock_fd: int, path: str, member: str) -> None:
         self._lock_fd = lock_fd
         self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        line = member.encode() + b"\n"
+        self._note_at = len(line)
         durable.truncate(self._fd, 0)
-        durable.write_all(self._fd, member.encode() + b"\n", 0)
+        durable.write_all(self._fd, line.ljust(len(line) + NOTE_SIZE), 0)
+
+    def note_command(self) -> None:
+        """To be called by the process that is about to become a command for this partition's records."""
+        durable.write_all(self._fd, own_note(), self._note_at)
 
     def release(self) -> None:
         os.close(self._lock_fd)
@@ -180,7 +188,7 @@ class Lease:
 
 
 def take_lease(group: GroupDirectory, place: TopicPartition, member: str) -> Lease | None:
-    """The lease of a partition, or None while another process holds it."""
+    """The lease of a partition, or None while another process holds it, or a command of its last holder will not end."""
     path = layout.lease_path(group.path, *place)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -193,6 +201,9 @@ def take_lease(group: GroupDirectory, place: TopicPartition, member: str) -> Lea
             return None
         # Only a probe was in the way, which is gone in a moment.
         unlock(fd)
+    if not end_orphan(os.pread(fd, 4096, 0).partition(b"\n")[2]):
+        os.close(fd)
+        return None
     return Lease(fd, path, member)
 
 
@@ -205,7 +216,7 @@ def lease_holder(group: GroupDirectory, place: TopicPartition) -> str | None:
     try:
         if try_exclusive(fd, shared=True):
             return None
-        return os.read(fd, 4096).decode(errors="replace").strip()
+        return os.read(fd, 4096).decode(errors="replace").partition("\n")[0].strip()
     finally:
         os.close(fd)
 

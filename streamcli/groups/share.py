@@ -57,6 +57,9 @@ class Share:
     def give_up(self, place: TopicPartition) -> None:
         self._leases.pop(place).release()
 
+    def lease(self, place: TopicPartition) -> Lease:
+        return self._leases[place]
+
     def gain(self) -> list[TopicPartition]:
         """Take the leases of what is assigned and free by now; returns those taken."""
         gained = []
