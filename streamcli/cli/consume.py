@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
@@ -96,6 +97,8 @@ class Options(NamedTuple):
             raise UsageError("-- COMMAND commits what it exits 0 for: leave out --commit none")
         if self.dead_letter is not None:
             check_topic_name(self.dead_letter)
+            if any(fnmatchcase(self.dead_letter, topic) for topic in self.topics):
+                raise UsageError(f"--dead-letter {self.dead_letter} is among the topics consumed: name another one")
         timeout = None if self.timeout is None else self.timeout / 1000
         times = (self.retries, self.backoff / 1000, timeout)
         return CommandOptions(
@@ -191,6 +194,8 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
             deliverer.run(wakeup)
         finally:
             consumer.close()
+            if letters is not None:
+                letters.close()
     if context.stop.pending is not None:
         raise context.stop.pending
     if deliverer.damage.skipped:

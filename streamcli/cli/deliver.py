@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections import deque
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streamcli.cli.context import Context, complain
+from streamcli.cli.intake import MAX_BYTES, Delivery, Intake
 from streamcli.cli.reading import Damage, ReadRequest
 from streamcli.cli.render import Renderer
-from streamcli.cli.run_command import Outcome, RunningCommand
-from streamcli.engine.consume import PartitionRead, Source, SourceBatch
+from streamcli.cli.run_command import Outcome, RunningCommand, end_all
+from streamcli.cli.stop import Stopped
 from streamcli.engine.dead_letter import DeadLetters, Failure
 from streamcli.engine.group import Consumer
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.errors import StreamcliError
 
-MAX_BYTES = 8 << 20
-"""Bytes of output that one run gets, unless a record is longer."""
+LONGEST_BACKOFF = 300.0
+"""Seconds that a pause before a retry grows to at most."""
 
 _MAX_COLLECTED = 8 * MAX_BYTES
+_MOST_HOLDING = 16
+"""Partitions of which a part of a batch is kept for later runs; of others it is read again."""
+
 _LONGEST_KEY = 64 << 10
+_VARIABLES = ("TOPIC", "PARTITION", "OFFSET", "LAST_OFFSET", "KEY", "ATTEMPT", "DIR")
 
 
 class CommandOptions(NamedTuple):
@@ -39,22 +44,25 @@ class CommandOptions(NamedTuple):
     timeout: float | None
     dead_letter: str | None
 
+    @property
+    def most(self) -> int | None:
+        """Records at most in one run, None for no limit."""
+        return 1 if self.each else self.batch
+
+    def pause(self, attempt: int) -> float:
+        """Seconds from an attempt, counted from 1, to the next."""
+        return min(self.backoff * 2.0 ** min(attempt - 1, 30), max(self.backoff, LONGEST_BACKOFF))
+
 
 class CommandFailed(StreamcliError):
     """The command failed for good, and there is no dead-letter topic."""
 
 
-class Delivery:
-    """Records of one partition on their way through the command; `end`: the offset to commit after them."""
+class Job:
+    """A delivery and its runs, one after the other. `attempt`: runs started; `retry_at`: when the next one is due."""
 
-    def __init__(self, read: PartitionRead) -> None:
-        self.read = read
-        self.batches: list[SourceBatch] = []
-        self.data: list[bytes] = []
-        self.size = 0
-        self.records = 0
-        self.end = 0
-        self.since = time.monotonic()
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
         self.attempt = 0
         self.retry_at: float | None = None
         self.running: RunningCommand | None = None
@@ -63,36 +71,42 @@ class Delivery:
     def is_started(self) -> bool:
         return self.attempt > 0
 
-    @property
-    def source(self) -> Source:
-        return self.read.source
+    def start(self, options: CommandOptions, directory: str, before: Callable[[], None]) -> None:
+        self.attempt += 1
+        self.retry_at = None
+        environment = self._environment(options, os.fsencode(directory))
+        self.running = RunningCommand(options.argv, self.delivery.data(), environment, options.timeout, before)
 
-    def environment(self, options: CommandOptions) -> dict[bytes, bytes]:
-        """What the command is told of its records."""
-        first, last = self.batches[0].batch, self.batches[-1].batch
-        told: dict[bytes, bytes] = {
-            b"STREAMCLI_TOPIC": self.source.topic.encode(),
-            b"STREAMCLI_PARTITION": b"%d" % self.source.partition,
-            b"STREAMCLI_OFFSET": b"%d" % first.base_offset,
-            b"STREAMCLI_LAST_OFFSET": b"%d" % (last.next_offset - 1),
+    def describe(self) -> str:
+        source, delivery = self.delivery.source, self.delivery
+        first, last = delivery.first_offset, delivery.last_offset
+        offsets = f"offset {first}" if first == last else f"offsets {first} to {last}"
+        return f"{source.topic}, partition {source.partition}, {offsets}"
+
+    def _environment(self, options: CommandOptions, directory: bytes) -> dict[bytes, bytes]:
+        """Our environment, and what the command is told of its records."""
+        ours = {b"STREAMCLI_" + name.encode() for name in _VARIABLES}
+        environment = {name: value for name, value in os.environb.items() if name not in ours}
+        delivery = self.delivery
+        environment |= {
+            b"STREAMCLI_DIR": directory,
+            b"STREAMCLI_TOPIC": delivery.source.topic.encode(),
+            b"STREAMCLI_PARTITION": b"%d" % delivery.source.partition,
+            b"STREAMCLI_OFFSET": b"%d" % delivery.first_offset,
+            b"STREAMCLI_LAST_OFFSET": b"%d" % delivery.last_offset,
             b"STREAMCLI_ATTEMPT": b"%d" % self.attempt,
         }
-        key = first.keys()[0] if options.each else None
+        key = delivery.batches[0].batch.keys()[0] if options.each else None
         if key is not None and b"\0" not in key and len(key) <= _LONGEST_KEY:
-            told[b"STREAMCLI_KEY"] = key
-        return told
-
-
-class Portions:
-    """What was read of a partition and is not delivered yet, in pieces that fit a run."""
-
-    def __init__(self, read: PartitionRead) -> None:
-        self.read = read
-        self.waiting: deque[tuple[SourceBatch, int]] = deque()
+            environment[b"STREAMCLI_KEY"] = key
+        return environment
 
 
 class Deliverer:
-    """Runs the command over what the consumer owns: per partition one run after the other, up to `jobs` at once."""
+    """Runs the command over what the consumer owns: per partition one run after the other, up to `jobs` at once.
+
+    What went wrong lets the runs that were started end, and be committed, before it is raised.
+    """
 
     def __init__(
         self,
@@ -109,10 +123,11 @@ class Deliverer:
         self._options = options
         self._render = render
         self._dead_letters = dead_letters
-        self._portions: dict[TopicPartition, Portions] = {}
-        self._deliveries: dict[TopicPartition, Delivery] = {}
+        self._intakes: dict[TopicPartition, Intake] = {}  # whose turn comes first stands first
+        self._unread: set[TopicPartition] = set()
+        self._jobs: dict[TopicPartition, Job] = {}
         self._left = request.limit
-        self._failed: CommandFailed | None = None
+        self._failure: Exception | None = None
         self._last_record = time.monotonic()
         self.damage = Damage(skip=request.skip_corrupt)
         self.delivered = 0
@@ -121,194 +136,189 @@ class Deliverer:
         """Deliver until there is no more to do, or to wait for. CommandFailed when a run failed for good."""
         try:
             while True:
-                self._settle()
-                if not self._is_stopping():
-                    self._collect()
-                    self._start_runs()
+                self._guard(self._begin)
                 if self._is_done():
                     break
-                waits = [fd for delivery in self._running() for fd in delivery.running.waits_for()]  # type: ignore[union-attr]
+                waits = [wait for job in self._running() for wait in job.running.waits_for()]  # type: ignore[union-attr]
                 wake = self._consumer.wait(self._timeout(), [*waits, (wakeup, select.POLLIN)])
+                self._note_writes(None if wake is None else wake.directories)
                 self._step_runs()
-                if wake is not None and wake.hangup:
-                    break
         finally:
-            for delivery in self._running():
-                delivery.running.kill(15)  # type: ignore[union-attr]
-        if self._failed is not None:
-            raise self._failed
+            end_all([job.running for job in self._running() if job.running])
+        if self._failure is not None:
+            raise self._failure
+
+    def _guard(self, step: Callable[..., None], *arguments: object) -> None:
+        """Do a step whose failure, like a first signal, lets the runs that were started end."""
+        was_stopped = self._context.stop.pending is not None
+        try:
+            step(*arguments)
+        except (StreamcliError, OSError) as error:
+            self._failure = self._failure or error
+        except Stopped:
+            if was_stopped:
+                raise
 
     def _is_stopping(self) -> bool:
-        return self._context.stop.pending is not None or self._failed is not None
+        return self._context.stop.pending is not None or self._failure is not None
 
-    def _running(self) -> list[Delivery]:
-        return [delivery for delivery in self._deliveries.values() if delivery.running is not None]
+    def _running(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.running is not None]
+
+    def _begin(self) -> None:
+        """Start what can be started now."""
+        self._consumer.owned.commit_if_due()
+        if not self._is_stopping():
+            self._settle()
+            self._collect()
+            self._start_runs()
 
     def _settle(self) -> None:
         """Let partitions change hands, but for those with a run that was started."""
-        busy = {place for place, delivery in self._deliveries.items() if delivery.is_started}
-        self._consumer.settle(busy)
+        self._consumer.settle({place for place, job in self._jobs.items() if job.is_started})
         owned = {(read.source.topic, read.source.partition): read for read in self._consumer.owned.reads()}
-        for place, portions in list(self._portions.items()):
-            if owned.get(place) is not portions.read:
-                del self._portions[place]
-                self._deliveries.pop(place, None)
-        for place, read in owned.items():
-            self._portions.setdefault(place, Portions(read))
+        for place, intake in list(self._intakes.items()):
+            if owned.get(place) is not intake.read:
+                del self._intakes[place]
+                self._unread.discard(place)
+                job = self._jobs.pop(place, None)
+                if job is not None and self._left is not None:
+                    self._left += job.delivery.records
+        for place in owned.keys() - self._intakes.keys():
+            self._intakes[place] = Intake(owned[place], self._request.wanted, self._render, self.damage)
+            self._unread.add(place)
+
+    def _note_writes(self, directories: set[str] | None) -> None:
+        """Look again where something was appended; None: anywhere."""
+        for place, intake in self._intakes.items():
+            if directories is None or intake.read.source.log.directory in directories:
+                self._unread.add(place)
 
     def _collect(self) -> None:
         """Gather records for the partitions that have no run yet."""
-        for place, portions in self._portions.items():
-            delivery = self._deliveries.get(place)
-            if delivery is not None and (delivery.is_started or self._is_full(delivery)):
-                continue
-            collected = sum(other.size for other in self._deliveries.values())
-            free = self._options.jobs - len(self._running())
-            if collected > _MAX_COLLECTED or (delivery is None and not self._options.linger and free <= self._ready()):
-                return
-            self._fill(place, portions)
+        for place, intake in list(self._intakes.items()):
+            if self._can_collect(place):
+                self._fill(place, intake)
+        holding = [intake for intake in self._intakes.values() if intake.is_holding]
+        for intake in holding[_MOST_HOLDING:]:
+            intake.let_go()
 
-    def _ready(self) -> int:
-        return sum(1 for delivery in self._deliveries.values() if not delivery.is_started)
+    def _can_collect(self, place: TopicPartition) -> bool:
+        if place not in self._unread or self._left == 0:
+            return False
+        job = self._jobs.get(place)
+        if job is not None:
+            return not job.is_started and not job.delivery.is_full
+        waiting = sum(1 for other in self._jobs.values() if not other.is_started)
+        is_free = len(self._running()) + waiting < self._options.jobs
+        return is_free or (self._options.linger > 0 and not self._is_pressed())
 
-    def _is_full(self, delivery: Delivery) -> bool:
-        limit = 1 if self._options.each else self._options.batch
-        return delivery.size >= MAX_BYTES or (limit is not None and delivery.records >= limit)
+    def _is_pressed(self) -> bool:
+        """Whether so much is collected that lingering has to end."""
+        return sum(job.delivery.size for job in self._jobs.values()) > _MAX_COLLECTED
 
-    def _fill(self, place: TopicPartition, portions: Portions) -> None:
-        while (portions.waiting or self._read_more(portions)) and self._left != 0:
-            delivery = self._deliveries.get(place) or Delivery(portions.read)
-            taken, end = portions.waiting[0]
-            room = len(delivery.data) == 0 or self._fits(delivery, taken)
-            if not room:
-                return
-            portions.waiting.popleft()
-            delivery.batches.append(taken)
-            delivery.data.append(bytes(self._render(taken)))
-            delivery.size += len(delivery.data[-1])
-            delivery.records += taken.batch.count
-            delivery.end = end
-            if self._left is not None:
-                self._left -= taken.batch.count
-            self._deliveries[place] = delivery
-            if self._is_full(delivery):
-                return
-
-    def _fits(self, delivery: Delivery, taken: SourceBatch) -> bool:
-        limit = self._options.batch
-        return limit is None or delivery.records + taken.batch.count <= limit
-
-    def _read_more(self, portions: Portions) -> bool:
-        """Read a batch with a wanted record and cut it to fit; False when there is none now."""
-        read = portions.read
-        while read.peek(self.damage) is not None:
-            taken = read.take(self.damage)
-            if taken is None:
-                continue
-            end = taken.batch.next_offset
+    def _fill(self, place: TopicPartition, intake: Intake) -> None:
+        job = self._jobs.get(place) or Job(intake.begin())
+        delivery, before = job.delivery, job.delivery.records
+        most = self._options.most
+        if self._left is not None:
+            most = self._left + before if most is None else min(most, self._left + before)
+        if not intake.fill(delivery, most):
+            self._unread.discard(place)
+        if delivery.records > before:
             self._last_record = time.monotonic()
-            chosen = self._request.wanted.select(taken.batch)
-            if chosen is None:
-                place = (read.source.topic, read.source.partition)
-                if place not in self._deliveries:
-                    self._consumer.owned.processed(read.source, end)
-                continue
-            if self._left is not None and chosen.count > self._left:
-                chosen = chosen.take(0, self._left)
-                end = chosen.next_offset
-            size = 1 if self._options.each else min(self._options.batch or chosen.count, chosen.count)
-            pieces = chosen.portions(size)
-            ends = [*(piece.next_offset for piece in pieces[:-1]), end]
-            portions.waiting.extend(
-                (SourceBatch(read.source, piece), end) for piece, end in zip(pieces, ends, strict=True)
-            )
-            return True
-        return False
+            self._jobs[place] = job
+            if self._left is not None:
+                self._left -= delivery.records - before
+        elif not delivery.records and delivery.end:
+            self._consumer.owned.processed(delivery.source, delivery.end)
 
     def _start_runs(self) -> None:
         now = time.monotonic()
-        for delivery in list(self._deliveries.values()):
+        for place, job in list(self._jobs.items()):
             if len(self._running()) >= self._options.jobs:
                 return
-            if delivery.running is None and now >= self._due(delivery):
-                self._start(delivery)
+            if job.running is None and now >= self._due(job):
+                lease = self._consumer.lease(place)
+                job.start(self._options, os.path.abspath(self._context.path), lease.note_command)
 
-    def _due(self, delivery: Delivery) -> float:
-        """When a delivery is to be started, or started again."""
-        if delivery.retry_at is not None:
-            return delivery.retry_at
-        patient = not self._is_full(delivery) and self._left != 0
-        return delivery.since + self._options.linger if patient else delivery.since
-
-    def _start(self, delivery: Delivery) -> None:
-        delivery.attempt += 1
-        delivery.retry_at = None
-        environment = {b"STREAMCLI_DIR": os.fsencode(os.path.abspath(self._context.path))}
-        environment |= delivery.environment(self._options)
-        data = b"".join(delivery.data)
-        delivery.running = RunningCommand(self._options.argv, data, environment, self._options.timeout)
+    def _due(self, job: Job) -> float:
+        """When a run is to be started, or started again."""
+        if job.retry_at is not None:
+            return job.retry_at
+        waits = self._request.follow and not job.delivery.is_full and self._left != 0 and not self._is_pressed()
+        return job.delivery.since + self._options.linger if waits else job.delivery.since
 
     def _step_runs(self) -> None:
-        for place, delivery in list(self._deliveries.items()):
-            if delivery.running is None:
-                continue
-            outcome = delivery.running.step()
-            if outcome is None:
-                continue
-            delivery.running = None
-            if outcome.status == 0 or self._gave_up(delivery, outcome):
-                self._done(place, delivery)
+        has_ended = False
+        for place, job in list(self._jobs.items()):
+            outcome = job.running.step() if job.running is not None else None
+            if outcome is not None:
+                job.running = None
+                has_ended = True
+                self._guard(self._conclude, place, job, outcome)
+        if has_ended:  # At once: the work is done, and doing it again is what the commit prevents.
+            self._guard(self._consumer.owned.commit)
+
+    def _conclude(self, place: TopicPartition, job: Job, outcome: Outcome) -> None:
+        if outcome.status == 0 or self._gave_up(job, outcome):
+            self._done(place, job.delivery)
 
     def _done(self, place: TopicPartition, delivery: Delivery) -> None:
-        """Commit, at once: the work is done, and doing it again is what the commit prevents."""
-        del self._deliveries[place]
+        del self._jobs[place]
         self.delivered += delivery.records
         self._consumer.owned.processed(delivery.source, delivery.end)
-        self._consumer.owned.commit()
+        self._intakes[place] = self._intakes.pop(place)
 
-    def _gave_up(self, delivery: Delivery, outcome: Outcome) -> bool:
+    def _gave_up(self, job: Job, outcome: Outcome) -> bool:
         """Whether a failed delivery is dealt with: in the dead-letter topic. Else it is tried again, or ends the run."""
-        offsets = f"{delivery.batches[0].batch.base_offset} to {delivery.batches[-1].batch.next_offset - 1}"
-        where = f"{delivery.source.topic}, partition {delivery.source.partition}, offsets {offsets}"
-        if delivery.attempt <= self._options.retries:
-            pause = self._options.backoff * 2 ** (delivery.attempt - 1)
-            delivery.retry_at = time.monotonic() + pause
-            self._context.notice(f"{self._options.argv[0]} failed ({where}): {outcome.reason}: again in {pause:g} s")
+        name = self._options.argv[0]
+        if job.attempt <= self._options.retries:
+            pause = self._options.pause(job.attempt)
+            job.retry_at = time.monotonic() + pause
+            then = "not committed" if self._is_stopping() else f"again in {pause:g} s"
+            self._context.notice(f"{name} failed ({job.describe()}): {outcome.reason}: {then}")
             return False
-        failure = f"{self._options.argv[0]} failed {delivery.attempt} times ({where}): {outcome.reason}"
+        times = "once" if job.attempt == 1 else f"{job.attempt} times"
+        failure = f"{name} failed {times} ({job.describe()}): {outcome.reason}"
         if self._dead_letters is None:
-            self._failed = CommandFailed(
-                f"{failure}: nothing of it is committed; mend it and run again, or use --dead-letter"
-            )
-            return False
-        self._dead_letters.add(
-            delivery.batches, Failure(outcome.status, outcome.reason, delivery.attempt, outcome.stderr)
-        )
+            raise CommandFailed(f"{failure}: nothing of it is committed; mend it and run again, or use --dead-letter")
+        why = Failure(outcome.status, outcome.reason, job.attempt, outcome.stderr)
+        self._dead_letters.add(job.delivery.batches, why)
         complain(f"{failure}: its records are in {self._dead_letters.topic}")
         return True
 
     def _is_done(self) -> bool:
-        if self._is_stopping() or self._left == 0:
-            if self._running():
-                return False
-            return self._is_stopping() or not self._deliveries
-        if self._deliveries or any(portions.waiting for portions in self._portions.values()):
+        if self._is_stopping():
+            return not self._running()
+        if self._jobs:
+            return False
+        if self._left == 0:
+            return True
+        if self._unread:
             return False
         if not self._request.follow:
-            return all(portions.read.peek(self.damage) is None for portions in self._portions.values())
+            return True
         idle = self._request.idle
         return idle is not None and time.monotonic() >= self._last_record + idle
 
     def _timeout(self) -> float | None:
+        return min(self._waits(), default=None)
+
+    def _waits(self) -> Iterator[float]:
+        """Seconds until something has to be done though nothing wakes us."""
         now = time.monotonic()
-        waits: list[float] = []
-        for delivery in self._deliveries.values():
-            if delivery.running is not None:
-                due = delivery.running.due_in()
-                if due is not None:
-                    waits.append(due)
-            elif not self._is_stopping() and len(self._running()) < self._options.jobs:
-                waits.append(max(0.0, self._due(delivery) - now))
-        if self._request.idle is not None:
-            waits.append(max(0.0, self._last_record + self._request.idle - now))
-        return min(waits, default=None)
+        is_stopping = self._is_stopping()
+        running = self._running()
+        for job in running:
+            due = job.running.due_in()  # type: ignore[union-attr]
+            if due is not None:
+                yield due
+        if is_stopping:
+            return
+        if len(running) < self._options.jobs:
+            yield from (max(0.0, self._due(job) - now) for job in self._jobs.values() if job.running is None)
+        if any(self._can_collect(place) for place in self._unread):
+            yield 0.0
+        if self._request.idle is not None and not self._jobs:
+            yield max(0.0, self._last_record + self._request.idle - now)

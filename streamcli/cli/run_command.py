@@ -6,8 +6,9 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from streamcli.record.errors import StreamcliError
@@ -17,6 +18,10 @@ KEPT_STDERR = 4096
 
 GRACE = 2.0
 """Seconds from SIGTERM to SIGKILL, for a command that is out of time."""
+
+_PIECE = 64 << 10
+_PIECES_A_STEP = 16
+"""Standard error read in one step: more than a pipe holds, and an end where a command writes without one."""
 
 _WITHOUT_PIDFD = 0.02
 """Seconds between looks for a command's end, where the system cannot tell it to a poll."""
@@ -34,22 +39,30 @@ class RunningCommand:
     """A command at work, in a process group of its own: Ctrl-C on our terminal is for us, who let it finish.
 
     It inherits no descriptor but its standard ones, so none of our locks. What it does not read is not waited for, nor
-    is what its children leave open.
+    is what its children leave open. environment: all of it; before: called in the command's process before it becomes the command.
     """
 
-    def __init__(self, argv: list[str], data: bytes, environment: dict[bytes, bytes], timeout: float | None) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        data: bytes,
+        environment: dict[bytes, bytes],
+        timeout: float | None,
+        before: Callable[[], None],
+    ) -> None:
         try:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environb, **environment},
+                env=environment,
                 process_group=0,
+                preexec_fn=before,
                 bufsize=0,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise StreamcliError(f"cannot run {argv[0]!r}: {reason}: nothing more is committed") from None
+            raise StreamcliError(f"cannot run {argv[0]!r}: {reason}: its records are not committed") from None
         assert self._process.stdin is not None
         assert self._process.stderr is not None
         self._stdin: int | None = self._process.stdin.fileno()
@@ -78,10 +91,9 @@ class RunningCommand:
     def step(self) -> Outcome | None:
         """Do what can be done now; the outcome once the command has ended."""
         self._feed()
-        self._drain()
         status = self._process.poll()
+        self._drain()
         if status is not None:
-            self._drain()
             return self._finish(status)
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self.kill(signal.SIGKILL if self._timed_out else signal.SIGTERM)
@@ -89,12 +101,18 @@ class RunningCommand:
             self._deadline = time.monotonic() + GRACE
         return None
 
-    def kill(self, signum: int) -> None:
-        """Signal the command and what it started."""
+    def wait(self, seconds: float) -> bool:
+        """Whether the command ends within `seconds`."""
         try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self, signum: int) -> None:
+        """Signal the command and what it started, but for what left its process group."""
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signum)
-        except (ProcessLookupError, PermissionError):
-            return
 
     def _feed(self) -> None:
         while self._stdin is not None:
@@ -111,17 +129,20 @@ class RunningCommand:
                 self._stdin = None
 
     def _drain(self) -> None:
-        while self._stderr is not None:
+        """Pass on what the command says on standard error, and keep the end of it."""
+        for _ in range(_PIECES_A_STEP):
+            if self._stderr is None:
+                return
             try:
-                piece = os.read(self._stderr, 1 << 16)
+                piece = os.read(self._stderr, _PIECE)
             except BlockingIOError:
                 return
             if not piece:
                 self._close_stderr()
                 return
             self._kept = (self._kept + piece)[-KEPT_STDERR:]
-            sys.stderr.buffer.write(piece)
-            sys.stderr.flush()
+            with suppress(OSError):  # nobody reads ours: no reason to stop the work
+                os.write(2, piece)
 
     def _close_stderr(self) -> None:
         assert self._process.stderr is not None
@@ -137,7 +158,24 @@ class RunningCommand:
         if self._pidfd is not None:
             os.close(self._pidfd)
         if self._timed_out:
+            self.kill(signal.SIGKILL)  # what it started and ignores SIGTERM: the next run is not to meet it
             return Outcome(124, f"no end after {self._timeout:g} s", self._kept)
         if status < 0:
             return Outcome(128 - status, f"killed by {signal.Signals(-status).name}", self._kept)
         return Outcome(status, f"status {status}", self._kept)
+
+
+def end_all(commands: Iterable[RunningCommand]) -> None:
+    """End commands that nobody waits for any more: SIGTERM, and SIGKILL for what is left after the grace.
+
+    Their partitions are given up next, so they must not be at work any more.
+    """
+    commands = list(commands)
+    for command in commands:
+        command.kill(signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    for command in commands:
+        ended = command.wait(max(0.0, deadline - time.monotonic()))
+        command.kill(signal.SIGKILL)
+        if not ended:
+            command.wait(GRACE)
