@@ -124,6 +124,8 @@ def import_offsets(context: Context, name: str) -> int:
         place, offset = _imported(line, number)
         directory.partition_directory(*place)
         targets[place] = offset
+    if not targets:
+        raise StreamcliError("standard input holds no offsets: nothing was changed")
     group_admin.import_offsets(GroupDirectory(directory, name, create=True), targets, now_ms())
     return 0
 
@@ -161,9 +163,15 @@ def _print_json(fields: dict[str, Any]) -> None:
 
 
 def _fields(state: PartitionState) -> dict[str, Any]:
-    fields = state._asdict()
-    fields["current_offset"], fields["log_end_offset"] = fields.pop("committed"), fields.pop("end")
-    return fields
+    return {
+        "topic": state.topic,
+        "partition": state.partition,
+        "current_offset": state.committed,
+        "log_end_offset": state.end,
+        "lag": state.lag,
+        "member": state.member,
+        "rate": state.rate,
+    }
 
 
 def _print_states(states: list[PartitionState]) -> None:
