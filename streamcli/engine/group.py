@@ -93,6 +93,8 @@ class OwnedPartitions:
             source = Source(*place, Log(self._directory.partition_directory(*place)))
             read = self._start(source, committed.get(place), follow=follow)
             self._owned[place] = Owned(read, committed.get(place))
+        if any(place not in committed and self._owned[place].position for place in places):
+            self.commit()  # where the group begins is settled: the next run may not begin at a later end
 
     def reads(self, directories: set[str] | None = None) -> list[PartitionRead]:
         """The reads of all partitions, or of those in some directories."""
@@ -132,7 +134,7 @@ class OwnedPartitions:
         return [
             place
             for place, owned in sorted(self._owned.items())
-            if owned.position != owned.committed and (owned.committed is not None or owned.position != owned.read.start)
+            if owned.position != (owned.committed or 0)
         ]
 
     def _start(self, source: Source, committed: int | None, *, follow: bool) -> PartitionRead:
@@ -179,8 +181,9 @@ class BoundedConsumer:
     def lease(self, place: TopicPartition) -> Lease:
         return self._leases[place]
 
-    def settle(self, busy: set[TopicPartition]) -> None:
+    def settle(self, busy: set[TopicPartition]) -> bool:
         """Nothing changes hands while a bounded run lasts."""
+        return False
 
     def has_changed(self) -> bool:
         return False
@@ -231,8 +234,11 @@ class FollowingConsumer:
     def lease(self, place: TopicPartition) -> Lease:
         return self._share.lease(place)
 
-    def settle(self, busy: set[TopicPartition]) -> None:
-        """Give up what was lost, after a commit, but for what is `busy`; take what was gained and is free by now."""
+    def settle(self, busy: set[TopicPartition]) -> bool:
+        """Give up what was lost, after a commit, but for what is `busy`; take what was gained and is free by now.
+
+        True when something was taken: there may be records in it that no write will tell of.
+        """
         if self._share.has_changed():
             self._share.adopt()
         lost = self._share.lost() - busy
@@ -241,12 +247,14 @@ class FollowingConsumer:
         for place in lost:
             self.owned.drop(place)
             self._share.give_up(place)
-        if self._share.waits_for_leases:
-            self._watch_leases()
-            gained = self._share.gain()
-            self.owned.take(gained, follow=True)
-            for read in self.owned.reads():
-                self._watcher.add(read.source.log.directory)
+        if not self._share.waits_for_leases:
+            return False
+        self._watch_leases()
+        gained = self._share.gain()
+        self.owned.take(gained, follow=True)
+        for read in self.owned.reads():
+            self._watcher.add(read.source.log.directory)
+        return bool(gained)
 
     def wait(self, timeout: float | None, others: Iterable[tuple[int, int]]) -> Wake | None:
         """Sleep until there may be something to do. `Wake.directories` has the logs written to."""
@@ -302,7 +310,8 @@ def group_batches(
     last_record = time.monotonic()
     looked_at: set[str] | None = None
     while not stopping():
-        consumer.settle(set())
+        if consumer.settle(set()):
+            looked_at = None
         for batch in merged(consumer.owned.reads(looked_at), on_damage):
             last_record = time.monotonic()
             yield batch
