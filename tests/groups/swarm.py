@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import select
@@ -144,13 +145,14 @@ class Producers:
     def produced(self) -> int:
         return sum(self._next)
 
-    def feed(self, number: int, count: int) -> None:
-        """`count` lines at once to one producer: its number and the line's."""
+    def feed(self, number: int, count: int) -> int:
+        """`count` lines at once to one producer: its number and the line's. Returns the first line's."""
         first = self._next[number]
         self._next[number] += count
         stdin = self._processes[number].stdin
         assert stdin is not None
         stdin.write(b"".join(b"%d:%d\n" % (number, line) for line in range(first, first + count)))
+        return first
 
     def finish(self) -> None:
         for process in self._processes:
@@ -225,3 +227,34 @@ def check_repetitions(seen: list[tuple[int, Place, int]], killed: set[int]) -> i
             repeated += 1
         earlier[place, offset] = pid
     return repeated
+
+
+def assignment() -> dict[Place, str]:
+    """Partition -> member, in the newest generation."""
+    try:
+        found = json.loads((group_directory() / "generation.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    return {(topic, number): member for member, places in found["assignment"].items() for topic, number in places}
+
+
+def lease_path(place: Place) -> Path:
+    return group_directory() / "leases" / place[0] / str(place[1])
+
+
+def holder(place: Place) -> str | None:
+    """The member that took the lease of a partition last."""
+    try:
+        return lease_path(place).read_text().partition("\n")[0]
+    except FileNotFoundError:
+        return None
+
+
+def is_settled(partitions: int, members: int) -> bool:
+    """Whether every partition is assigned, to that many members, and leased by whom it is assigned to."""
+    assigned = assignment()
+    return (
+        len(assigned) == partitions
+        and len(set(assigned.values())) == members
+        and all(holder(place) == member for place, member in assigned.items())
+    )
