@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context, now_ms
@@ -149,9 +149,11 @@ class Printer:
 
     def count_within(self, taken: SourceBatch, size: int) -> int:
         """How many whole records of a batch the first `size` bytes of its output hold."""
-        records = (taken.batch.take(index, index + 1) for index in range(taken.batch.count))
-        ends = accumulate(len(self._render(SourceBatch(taken.source, record))) for record in records)
-        return sum(1 for _ in takewhile(lambda end: end <= size, ends))
+
+        def size_of(count: int) -> int:
+            return len(self._render(SourceBatch(taken.source, taken.batch.take(0, count))))
+
+        return bisect_right(range(1, taken.batch.count + 1), size, key=size_of)
 
 
 def run(context: Context, **values: Any) -> int:
@@ -184,7 +186,7 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
         raise UsageError("-- COMMAND needs a group, which says what is done already: add -g")
     group, command = options.group_request(None), options.command_options()
     with context.stop.deferred() as wakeup:
-        directory = context.open(create=command.dead_letter is not None)
+        directory = context.open(create=group.follow or command.dead_letter is not None)
         letters = None
         if command.dead_letter is not None:
             letters = DeadLetters(directory, command.dead_letter, group.group, clock=now_ms, warn=context.notice)
@@ -222,7 +224,7 @@ class GroupRun:
 
     def run(self) -> None:
         with self._context.stop.deferred() as wakeup:
-            consumer = open_consumer(self._context, self._context.open(), self._group)
+            consumer = open_consumer(self._context, self._context.open(create=self._group.follow), self._group)
             try:
                 self._print_all(consumer, wakeup)
             finally:

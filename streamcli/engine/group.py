@@ -131,11 +131,7 @@ class OwnedPartitions:
             self._owned[place].committed = offset
 
     def _uncommitted(self) -> list[TopicPartition]:
-        return [
-            place
-            for place, owned in sorted(self._owned.items())
-            if owned.position != (owned.committed or 0)
-        ]
+        return [place for place, owned in sorted(self._owned.items()) if owned.position != (owned.committed or 0)]
 
     def _start(self, source: Source, committed: int | None, *, follow: bool) -> PartitionRead:
         if committed is None:

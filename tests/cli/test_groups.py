@@ -202,7 +202,7 @@ def test_undo_of_the_only_commit_leaves_none_and_more_is_refused(group: Path) ->
     assert table(ok("groups", "undo", "g"))[1] == ["clicks", "0", "4", "-"]
     assert offsets("g") == {}
     assert ok("consume", "clicks", "-g", "g") == LINES
-    ok("consume", "clicks", "-g", "new", "-o", "end")
+    ok("consume", "clicks", "-g", "new", "-n", "0")
     assert "no commits to take back" in refused(1, "groups", "undo", "new")
 
 
