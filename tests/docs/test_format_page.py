@@ -6,6 +6,7 @@ import re
 
 from crc32c import crc32c
 
+from streamcli.groups.journal import FIRST_LINE, LONGEST, decode_line, encode_line
 from streamcli.record.batch import Columns
 from streamcli.storage.checkpoint import Checkpoint, decode_checkpoint
 from streamcli.storage.format import HEADER, HEADER_SIZE, MAGIC, check_body, decode_body, decode_header, encode_batch
@@ -88,6 +89,15 @@ def test_the_checkpoint_is_what_the_code_writes() -> None:
     end = sum(len(batch) for batch in examples()[:2])
     assert found == Checkpoint("d37b0b58-2d2a-4dfc-ba9a-116029a8d2d1", 0, end, 5, FIRST_TIME + 5)
     assert found.encode() == line.encode()
+
+
+def test_a_line_of_commits_is_what_the_code_writes() -> None:
+    (line,) = (block for block in BLOCKS if re.match(r"\d+ commit ", block))
+    commits = decode_line(line.encode()[:-1])
+    assert commits is not None
+    assert encode_line(commits) == line.encode()
+    assert FIRST_LINE.decode()[:-1] in PAGE
+    assert LONGEST == 1 << 20
 
 
 def test_the_tables_are_the_structs() -> None:
