@@ -83,6 +83,19 @@ def consume(bench: Bench) -> list[Result]:
     return [paired("consume into wc -l", ours, theirs, bench.records, "ratio >= 1")]
 
 
+def group(bench: Bench) -> list[Result]:
+    """Everything into wc -l as a group that begins there; against the same without a group."""
+    run(bench.command("produce", "shared", bench.input, "--partitions", "4"))
+    ours: list[float] = []
+    theirs: list[float] = []
+    for number in range(bench.runs):
+        ours.append(_counted(bench, bench.line("consume", "shared", "-g", f"group-{number}")))
+        theirs.append(_counted(bench, bench.line("consume", "shared")))
+        run(bench.command("groups", "delete", f"group-{number}"))
+    bench.delete_topic("shared")
+    return [paired("consume -g, against without", ours, theirs, bench.records, "ratio >= 0.9")]
+
+
 def start(bench: Bench) -> list[Result]:
     """Commands of one record, which are mostly Python's start; against Python that does nothing."""
     run(bench.command("produce", "small"), line=b"x\n")
@@ -129,6 +142,7 @@ def memory(bench: Bench) -> list[Result]:
 CASES: dict[str, Callable[[Bench], list[Result]]] = {
     "produce": produce,
     "consume": consume,
+    "group": group,
     "keyed": keyed,
     "start": start,
     "latency": latency,

@@ -12,6 +12,7 @@ RATIOS = {
     "produce from a pipe",
     "produce FILE",
     "consume into wc -l",
+    "consume -g, against without",
     "produce -K, 1 partition",
     "produce -K, 4 partitions",
     "echo x | produce",
