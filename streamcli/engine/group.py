@@ -172,7 +172,14 @@ class BoundedConsumer:
         self._leases: dict[TopicPartition, Lease] = {}
         self._watcher = Watcher()
         self.owned = OwnedPartitions(directory, self._group, request, events, self._membership.member)
-        self.owned.take([place for place in places if self._take(place)], follow=False)
+        try:
+            # Whoever holds this lock and saw no member alive may be moving the offsets that are read below.
+            with self._group.coordinate():
+                self._group.sweep_dead()
+            self.owned.take([place for place in places if self._take(place)], follow=False)
+        except BaseException:
+            self._leave()
+            raise
 
     def lease(self, place: TopicPartition) -> Lease:
         return self._leases[place]
@@ -194,10 +201,13 @@ class BoundedConsumer:
         try:
             self.owned.commit()
         finally:
-            for lease in self._leases.values():
-                lease.release()
-            self._membership.leave()
-            self._watcher.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        for lease in self._leases.values():
+            lease.release()
+        self._membership.leave()
+        self._watcher.close()
 
     def _take(self, place: TopicPartition) -> bool:
         lease = take_lease(self._group, place, self._membership.member)

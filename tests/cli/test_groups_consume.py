@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from streamcli.groups.journal import RESET, Commit, Journal
 from tests.cli.test_signals import shell
 from tests.support.command import finish, ok, refused, run, started
 from tests.support.groups import described, offsets, owners, wait_for_members
+from tests.support.locks import lock_held
 from tests.support.waiting import DEADLINE, read_lines, read_until, wait_until
 
 
@@ -172,12 +175,31 @@ def test_following_ends_when_idle_or_at_its_count() -> None:
 
 def test_a_bounded_run_takes_what_is_free_and_does_not_wait(log_directory: Path) -> None:
     partitioned("t", b"a\n", b"b\n")
-    with started("consume", "t", "-g", "g", "-f") as member:
+    with started("consume", "t", "-g", "g", "-f", "--commit", "none") as member:
         read_lines(member.stdout, 2)
         assert ok("consume", "t", "-g", "g") == b""
         member.kill()
         member.wait(DEADLINE)
-    assert len(list((log_directory / "groups" / "g" / "members").iterdir())) == 1
+    members = log_directory / "groups" / "g" / "members"
+    assert len(list(members.iterdir())) == 1
+    assert sorted(ok("consume", "t", "-g", "g").splitlines()) == [b"a", b"b"]
+    assert list(members.iterdir()) == []
+
+
+def test_a_bounded_run_waits_for_whoever_is_moving_the_offsets(log_directory: Path) -> None:
+    """A reset that saw no member alive holds the group's lock until its offsets are in the journal."""
+    ok("produce", "t", stdin=numbered(1, 2))
+    ok("consume", "t", "-g", "g")
+    group = log_directory / "groups" / "g"
+    with ExitStack() as running:
+        with lock_held(group / "lock"):
+            assert "lock" in refused(7, "consume", "t", "-g", "g", "--lock-timeout", "100ms")
+            assert list((group / "members").iterdir()) == []
+            waiting = running.enter_context(started("consume", "t", "-g", "g"))
+            wait_for_members(log_directory, "g", 1)
+            journal = Journal(str(group / "commits"), str(group / "commits.lock"), DEADLINE)
+            journal.append([Commit(1, RESET, "t", 0, 1, "-")])
+        assert finish(waiting) == (0, numbered(2), "")
 
 
 def test_a_commit_past_the_end_of_the_log_is_refused_with_a_remedy() -> None:
