@@ -31,22 +31,20 @@ class Watcher:
     """Sleeps until something is written in one of the directories added.
 
     Add a directory, then look, then wait: what is written after the look ends the wait at once.
-    Reading is left to the caller, so a lost or a superfluous event costs a look and nothing else.
+    Reading is left to the caller, so a lost or a superfluous event costs a look and nothing else. Without a directory it
+    waits for descriptors alone, and never loads inotify.
     """
 
     def __init__(self) -> None:
         self._inotify: inotify_simple.INotify | None = None
         self._watched: dict[int, str] = {}
-        if os.environ.get("STREAMCLI_NO_INOTIFY") != "1":
-            self._open()
-
-    @property
-    def polling(self) -> bool:
-        return self._inotify is None
+        self._polls = False
 
     def add(self, directory: str, *, closings: bool = False) -> None:
         """Watch a directory for writes, new names and renames in it; or for `closings` of files that were open for writing,
         which the end of a process brings about too. Twice is once, unless it was made anew."""
+        if self._inotify is None and not self._polls:
+            self._open()
         if self._inotify is None:
             return
         from inotify_simple import flags
@@ -57,6 +55,7 @@ class Watcher:
             self._watched[self._inotify.add_watch(directory, mask)] = directory
         except OSError:
             self.close()
+            self._polls = True
 
     def wait(self, timeout: float | None, hangup: int | None = None, others: Iterable[tuple[int, int]] = ()) -> Wake:
         """Sleep until a write, `timeout` seconds (None: no limit), until the reader of the pipe `hangup` is gone, or until
@@ -67,13 +66,14 @@ class Watcher:
             poll.register(fd, events)
         if hangup is not None:
             poll.register(hangup, 0)
-        if self._inotify is None:
+        if self._polls:
             pause = POLL_INTERVAL if timeout is None else min(timeout, POLL_INTERVAL)
             ready = {fd for fd, _ in poll.poll(pause * 1000)}
             return Wake(hangup in ready, None, ready)
-        poll.register(self._inotify.fileno(), select.POLLIN)
+        if self._inotify is not None:
+            poll.register(self._inotify.fileno(), select.POLLIN)
         ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
-        if self._inotify.fileno() not in ready:
+        if self._inotify is None or self._inotify.fileno() not in ready:
             return Wake(hangup in ready, set(), ready)
         directories = self._directories_written()
         return Wake(hangup in ready, None if None in directories else set(filter(None, directories)), ready)
@@ -99,9 +99,12 @@ class Watcher:
             self._inotify = None
 
     def _open(self) -> None:
+        if os.environ.get("STREAMCLI_NO_INOTIFY") == "1":
+            self._polls = True
+            return
         try:
             import inotify_simple
 
             self._inotify = inotify_simple.INotify()
         except (ImportError, OSError):
-            self._inotify = None
+            self._polls = True
