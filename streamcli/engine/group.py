@@ -184,7 +184,7 @@ class BoundedConsumer:
     def lease(self, place: TopicPartition) -> Lease:
         return self._leases[place]
 
-    def settle(self, busy: set[TopicPartition]) -> bool:
+    def settle(self, _: set[TopicPartition]) -> bool:
         """Nothing changes hands while a bounded run lasts."""
         return False
 
