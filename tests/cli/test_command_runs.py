@@ -230,3 +230,14 @@ def test_the_command_gets_its_three_streams_and_nothing_else():
 def test_what_makes_no_sense_is_refused(words: tuple[str, ...], reason: str):
     ok("produce", "t", stdin=b"1\n")
     assert reason in refused(2, "consume", *words, "--", "cat")
+
+
+@pytest.mark.parametrize("options", [("--idle", "1ms"), ("--grep", "1"), ("--linger", "1ms")])
+def test_while_a_command_works_we_sleep(options: tuple[str, ...]):
+    ok("produce", "t", stdin=b"2\n1\n")
+    if not os.path.exists("/proc/self/status"):
+        return
+    wakes = "grep ^voluntary /proc/$PPID/status | tr -dc 0-9; echo;"
+    result = deliver("t", "-g", "g", "-f", "-n", "1", *options, script=f"{wakes} sleep 0.5; {wakes}")
+    before, after = (int(line) for line in result.lines())
+    assert after - before < 200
