@@ -118,7 +118,7 @@ CONSUME = Command(
         Flag("each", ("--each",), "With COMMAND: one record a run, its key in STREAMCLI_KEY."),
         Flag("jobs", ("-j", "--jobs"), "With COMMAND: runs for N partitions at once (default 1).", "N", parse_number, 1),
         Flag("retries", ("--retries",), "With COMMAND: how often a failed run is tried again (default 3).", "N", parse_number, 3),
-        Flag("backoff", ("--backoff",), "With COMMAND: the pause before the first retry; it doubles with each (default 1s).", "D", parse_duration, 1000),
+        Flag("backoff", ("--backoff",), "With COMMAND: the pause before the first retry; it doubles with each, to 5 minutes at most (default 1s).", "D", parse_duration, 1000),
         Flag("timeout", ("--timeout",), "With COMMAND: a run that takes longer has failed; it gets SIGTERM, and SIGKILL two seconds later.", "D", parse_duration),
         Flag("dead_letter", ("--dead-letter",), "With COMMAND: the topic for records whose run failed for good; without it the run stops, status 1, uncommitted.", "TOPIC", text, complete="topics"),
     ),
