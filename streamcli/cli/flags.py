@@ -80,7 +80,10 @@ def parse_arguments(command: Command, words: list[str]) -> dict[str, Any]:
     while words:
         word = words.pop()
         if word == "--":
-            (plain if command.rest is None else values[command.rest.dest]).extend(reversed(words))
+            taken, rest = _after_dashes(command, plain, list(reversed(words)))
+            plain += taken
+            if command.rest is not None:
+                values[command.rest.dest] = rest
             break
         if word.startswith("--"):
             name, equals, attached = word.partition("=")
@@ -94,6 +97,16 @@ def parse_arguments(command: Command, words: list[str]) -> dict[str, Any]:
             plain.append(word)
     values.update(_place(command, plain))
     return values
+
+
+def _after_dashes(command: Command, plain: list[str], words: list[str]) -> tuple[list[str], list[str]]:
+    """(arguments, `rest`) of the words after --. Where no argument came before it, it ends options, and a second one arguments."""
+    if command.rest is None:
+        return words, []
+    if plain:
+        return [], words
+    end = words.index("--", 1) if "--" in words[1:] else len(words)
+    return words[:end], words[end + 1 :]
 
 
 def _parse_cluster(

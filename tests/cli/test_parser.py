@@ -123,6 +123,10 @@ def test_what_comes_after_two_dashes_is_the_command() -> None:
     assert parse_arguments(COMMANDS["consume"], ["a"])["command"] == []
 
 
-def test_topics_after_two_dashes_are_missing() -> None:
+def test_two_dashes_before_any_topic_end_the_options_and_a_second_pair_the_topics() -> None:
+    values = parse_arguments(COMMANDS["consume"], ["-g", "g", "--", "-x", "--", "./run", "--"])
+    assert (values["topics"], values["command"]) == (["-x"], ["./run", "--"])
+    values = parse_arguments(COMMANDS["consume"], ["--", "--"])
+    assert (values["topics"], values["command"]) == (["--"], [])
     with pytest.raises(UsageError, match="TOPIC is missing"):
-        parse_arguments(COMMANDS["consume"], ["-g", "g", "--", "topic"])
+        parse_arguments(COMMANDS["consume"], ["-g", "g", "--"])
