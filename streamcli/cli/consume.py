@@ -9,7 +9,11 @@ from streamcli.cli.context import Context
 from streamcli.cli.output import Output
 from streamcli.cli.reading import Reading, ReadRequest, read_range
 from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_keyed, render_values
+from streamcli.engine.consume import SourceBatch
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
+
+_MOST_RECORDS = 1 << 14
+"""Records that are rendered at once: short ones take a hundred times their size meanwhile."""
 
 
 class Options(NamedTuple):
@@ -72,21 +76,47 @@ class Options(NamedTuple):
 def run(context: Context, **values: Any) -> int:
     """Print records; 3 when there were none and that was asked for, 6 when corrupt data was passed by."""
     options = Options(**values)
-    request, render = options.request(), options.renderer()
-    output = Output()
-    printed = 0
-    copies = options.prints_lines()
-    hangup = output.fd if output.is_pipe else None
-    reading = Reading(context, request, before_wait=output.flush, hangup=hangup)
-    with output:
+    request = options.request()
+    printer = Printer(options.renderer(), copies=options.prints_lines())
+    output = printer.output
+    with context.stop.deferred(second_raises=True) as wakeup, output:
+        reading = Reading(context, request, before_wait=output.flush, hangup=printer.hangup, wakeup=wakeup)
         for taken in reading.batches():
-            if copies and taken.batch.extent is not None:
-                output.copy(taken.batch.extent, partial(render, taken))
-            else:
-                output.write(render(taken))
-            printed += taken.batch.count
+            printer.print(taken)
+            if context.stop.pending is not None:
+                break
+    if context.stop.pending is not None:
+        raise context.stop.pending
     if reading.damage.skipped:
         return CorruptData.status
-    if options.fail_empty and not printed:
+    if options.fail_empty and not printer.printed:
         raise NothingToRead(f"nothing to read: {', '.join(options.topics)} had no record to print")
     return 0
+
+
+class Printer:
+    """Prints batches on standard output, and counts the records."""
+
+    def __init__(self, render: Renderer, *, copies: bool) -> None:
+        self.output = Output()
+        self._render = render
+        self._copies = copies
+        self.printed = 0
+
+    @property
+    def hangup(self) -> int | None:
+        """The descriptor to watch for the reader's leaving."""
+        return self.output.fd if self.output.is_pipe else None
+
+    def print(self, taken: SourceBatch) -> None:
+        source, batch = taken
+        self.printed += batch.count
+        if self._copies and batch.extent is not None:
+            self.output.copy(batch.extent, partial(self._render, taken))
+        elif self._copies or batch.count <= _MOST_RECORDS:
+            self.output.write(self._render(taken))
+        else:
+            listed = batch.listed()
+            for first in range(0, batch.count, _MOST_RECORDS):
+                part = listed.slice(first, min(first + _MOST_RECORDS, batch.count))
+                self.output.write(self._render(SourceBatch(source, part)))

@@ -53,13 +53,16 @@ class Output:
         done = 0
         while done < extent.length:
             try:
-                done += os.splice(extent.fd, self.fd, extent.length - done, offset_src=extent.position + done)
+                moved = os.splice(extent.fd, self.fd, extent.length - done, offset_src=extent.position + done)
             except OSError as error:
                 if done or isinstance(error, BrokenPipeError):
                     raise
                 self._can_splice = False  # a file system without it
                 self.write(render())
                 return
+            if moved == 0:
+                raise StreamcliError("a segment was cut while it was being read: read again")
+            done += moved
 
     def flush(self) -> None:
         pending, self._pending, self._pending_size = self._pending, [], 0

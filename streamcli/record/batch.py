@@ -126,6 +126,41 @@ class RecordBatch:
         """The records number first <= i < last of this batch, 0 <= first < last <= count."""
         return self if first == 0 and last == self.count else self.select(range(first, last))
 
+    def listed(self) -> RecordBatch:
+        """The same with its columns as lists, of which `slice` takes a part at a cost that does not grow with the whole."""
+        columns = self.columns
+        are_lists = isinstance(columns.values, list) and isinstance(columns.keys, list | None)
+        if are_lists and columns.offset_deltas is not None and columns.timestamps is not None:
+            return self
+        listed = columns._replace(
+            values=split_column(columns.values),
+            keys=None if columns.keys is None else split_column(columns.keys),
+            timestamps=self.timestamps(),
+            offset_deltas=[offset - self.base_offset for offset in self.offsets()],
+        )
+        span = (self.base_offset, self.next_offset, self.count, self.min_timestamp, self.max_timestamp)
+        return RecordBatch(*span, lambda: listed)
+
+    def slice(self, first: int, last: int) -> RecordBatch:
+        """Records first <= i < last, at least one, of a batch that is `listed`; the whole of any batch."""
+        if first == 0 and last == self.count:
+            return self
+        columns = self.columns
+        deltas, times = columns.offset_deltas, columns.timestamps
+        assert deltas is not None
+        assert times is not None
+        base = self.base_offset + deltas[first]
+        part = columns._replace(
+            record_count=last - first,
+            values=columns.values[first:last],
+            keys=None if columns.keys is None else columns.keys[first:last],
+            headers=columns.headers and columns.headers[first:last],
+            timestamps=times[first:last],
+            offset_deltas=[delta - deltas[first] for delta in deltas[first:last]],
+        )
+        span = (base, self.base_offset + deltas[last - 1] + 1, last - first)
+        return RecordBatch(*span, min(times[first:last]), max(times[first:last]), lambda: part)
+
     def select(self, indexes: Sequence[int]) -> RecordBatch:
         """The records with these numbers, at least one, ascending."""
         all_offsets, all_timestamps = self.offsets(), self.timestamps()

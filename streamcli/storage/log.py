@@ -61,9 +61,9 @@ class Log:
             return tail._replace(end=tail.end._replace(position=tail.size))
         return tail
 
-    def cursor(self, offset: int, end: Mark | None) -> Cursor:
-        """A cursor on the batch that holds `offset`, to stop at `end` (None: to follow)."""
-        return Cursor(self.directory, offset, end)
+    def cursor(self, offset: int, end: Mark | None, tail: Tail | None = None) -> Cursor:
+        """A cursor on the batch that holds `offset`, to stop at `end`; None: to follow, from the `tail` that was found."""
+        return Cursor(self.directory, offset, end, tail)
 
     def headers(self, offset: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the one that holds `offset` up to `end`, bodies unread."""
@@ -86,6 +86,8 @@ class Log:
                 if header.min_timestamp >= timestamp and header.record_count == header.last_offset_delta + 1:
                     return header.base_offset
                 batch = cursor.take()
+                if batch is None:
+                    continue
                 pairs = zip(batch.offsets(), batch.timestamps(), strict=True)
                 return next(offset for offset, time in pairs if time >= timestamp)
         finally:

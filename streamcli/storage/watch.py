@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ _LONGEST_WAIT = 1e6
 
 
 class Wake(NamedTuple):
-    """Why a wait ended: `hangup` when the watched pipe's reader is gone; `directories` written in, None when not known."""
+    """Why a wait ended: `hangup` when the watched pipe's reader is gone; `directories` written in, None when not known;
+    `ready`: which of the other descriptors are."""
 
     hangup: bool
     directories: set[str] | None
+    ready: set[int]
 
 
 class Watcher:
@@ -41,33 +44,39 @@ class Watcher:
     def polling(self) -> bool:
         return self._inotify is None
 
-    def add(self, directory: str) -> None:
-        """Watch a directory for writes, new names and renames in it. Twice is once, unless it was made anew."""
+    def add(self, directory: str, *, closings: bool = False) -> None:
+        """Watch a directory for writes, new names and renames in it; or for `closings` of files that were open for writing,
+        which the end of a process brings about too. Twice is once, unless it was made anew."""
         if self._inotify is None:
             return
         from inotify_simple import flags
 
-        mask = flags.MODIFY | flags.CREATE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE
+        names = flags.CREATE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE
+        mask = names | (flags.CLOSE_WRITE if closings else flags.MODIFY)
         try:
             self._watched[self._inotify.add_watch(directory, mask)] = directory
         except OSError:
             self.close()
 
-    def wait(self, timeout: float | None, hangup: int | None = None) -> Wake:
-        """Sleep until a write, `timeout` seconds (None: no limit), or until the reader of the pipe `hangup` is gone."""
+    def wait(self, timeout: float | None, hangup: int | None = None, others: Iterable[tuple[int, int]] = ()) -> Wake:
+        """Sleep until a write, `timeout` seconds (None: no limit), until the reader of the pipe `hangup` is gone, or until
+        one of the `others` is ready: pairs of a descriptor and what to poll it for."""
         timeout = None if timeout is None else min(max(timeout, 0), _LONGEST_WAIT)
         poll = select.poll()
+        for fd, events in others:
+            poll.register(fd, events)
         if hangup is not None:
             poll.register(hangup, 0)
         if self._inotify is None:
             pause = POLL_INTERVAL if timeout is None else min(timeout, POLL_INTERVAL)
-            return Wake(bool(poll.poll(pause * 1000)), None)
+            ready = {fd for fd, _ in poll.poll(pause * 1000)}
+            return Wake(hangup in ready, None, ready)
         poll.register(self._inotify.fileno(), select.POLLIN)
-        ready = [fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)]
+        ready = {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
         if self._inotify.fileno() not in ready:
-            return Wake(hangup in ready, set())
+            return Wake(hangup in ready, set(), ready)
         directories = self._directories_written()
-        return Wake(hangup in ready, None if None in directories else set(filter(None, directories)))
+        return Wake(hangup in ready, None if None in directories else set(filter(None, directories)), ready)
 
     def _directories_written(self) -> set[str | None]:
         """Take the events and return where they happened; None among these when the queue overflowed.
