@@ -27,6 +27,9 @@ from streamcli.record.range import END
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.layout import check_topic_name
 
+_MOST_RECORDS = 1 << 14
+"""Records that are rendered at once: short ones take a hundred times their size meanwhile."""
+
 
 class Options(NamedTuple):
     """The command's flags and arguments, as declared in cli.commands."""
@@ -127,7 +130,7 @@ class Options(NamedTuple):
 
 
 class Printer:
-    """Prints batches; `print` returns how many of a batch's records went out, all unless the reader left."""
+    """Prints batches on standard output, and counts the records."""
 
     def __init__(self, render: Renderer, *, copies: bool) -> None:
         self.output = Output()
@@ -141,11 +144,17 @@ class Printer:
         return self.output.fd if self.output.is_pipe else None
 
     def print(self, taken: SourceBatch) -> None:
-        if self._copies and taken.batch.extent is not None:
-            self.output.copy(taken.batch.extent, partial(self._render, taken))
-        else:
+        source, batch = taken
+        self.printed += batch.count
+        if self._copies and batch.extent is not None:
+            self.output.copy(batch.extent, partial(self._render, taken))
+        elif self._copies or batch.count <= _MOST_RECORDS:
             self.output.write(self._render(taken))
-        self.printed += taken.batch.count
+        else:
+            listed = batch.listed()
+            for first in range(0, batch.count, _MOST_RECORDS):
+                part = listed.slice(first, min(first + _MOST_RECORDS, batch.count))
+                self.output.write(self._render(SourceBatch(source, part)))
 
     def count_within(self, taken: SourceBatch, size: int) -> int:
         """How many whole records of a batch the first `size` bytes of its output hold."""
@@ -164,20 +173,30 @@ def run(context: Context, **values: Any) -> int:
         return run_command(context, options, request)
     printer = Printer(options.renderer(), copies=options.prints_lines())
     if options.group is None:
-        reading = Reading(context, request, before_wait=printer.output.flush, hangup=printer.hangup)
-        with printer.output:
-            for taken in reading.batches():
-                printer.print(taken)
-        damage = reading.damage
+        damage = run_alone(context, request, printer)
     else:
-        run = GroupRun(context, options.group_request(printer.hangup), request, printer)
-        run.run()
-        damage = run.damage
+        group_run = GroupRun(context, options.group_request(printer.hangup), request, printer)
+        group_run.run()
+        damage = group_run.damage
     if damage.skipped:
         return CorruptData.status
     if options.fail_empty and not printer.printed:
         raise NothingToRead(f"nothing to read: {', '.join(options.topics)} had no record to print")
     return 0
+
+
+def run_alone(context: Context, request: ReadRequest, printer: Printer) -> Damage:
+    """consume without a group."""
+    output = printer.output
+    with context.stop.deferred(second_raises=True) as wakeup, output:
+        reading = Reading(context, request, before_wait=output.flush, hangup=printer.hangup, wakeup=wakeup)
+        for taken in reading.batches():
+            printer.print(taken)
+            if context.stop.pending is not None:
+                break
+    if context.stop.pending is not None:
+        raise context.stop.pending
+    return reading.damage
 
 
 def run_command(context: Context, options: Options, request: ReadRequest) -> int:
@@ -223,7 +242,7 @@ class GroupRun:
         self.damage = Damage(skip=request.skip_corrupt)
 
     def run(self) -> None:
-        with self._context.stop.deferred() as wakeup:
+        with self._context.stop.deferred(second_raises=True) as wakeup:
             consumer = open_consumer(self._context, self._context.open(create=self._group.follow), self._group)
             try:
                 self._print_all(consumer, wakeup)

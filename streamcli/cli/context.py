@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 
 from streamcli.cli.stop import StopSignals
 from streamcli.storage.directory import LogDirectory
@@ -39,6 +40,14 @@ class Context:
     def open(self, *, create: bool = False) -> LogDirectory:
         """The log directory, made when missing if `create`."""
         return LogDirectory(self.path, lock_timeout=self.lock_timeout, create=create)
+
+    def allow_descriptors(self) -> None:
+        """Raise the limit of open files as far as may be: each partition takes up to four of them."""
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        with suppress(OSError, ValueError):  # macOS has a hard limit that cannot be had
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def notice(self, line: str) -> None:
         """Tell the user something on standard error, unless quiet."""

@@ -28,17 +28,19 @@ class CannotRead(StreamcliError):
 class Chunk(NamedTuple):
     """Whole records, each followed by the delimiter, in `data` until the next chunk is asked for.
 
-    `unended`: the input's last record, which no delimiter follows; data is that record alone.
+    `unended`: the input's last record, which no delimiter follows; data is that record alone. `start`: where in its
+    buffer `data` begins.
     """
 
     data: memoryview
     unended: bool = False
+    start: int = 0
 
     def lines(self) -> int:
-        """How many newlines are in `data`; counted in the buffer that it begins, for a memoryview cannot count."""
+        """How many newlines are in `data`; counted in its buffer, for a memoryview cannot count."""
         buffer = self.data.obj
         assert isinstance(buffer, bytearray)
-        return buffer.count(b"\n", 0, len(self.data))
+        return buffer.count(b"\n", self.start, self.start + len(self.data))
 
 
 def widen_pipe(fd: int) -> None:
@@ -62,14 +64,14 @@ def read_chunks(fd: int, delimiter: bytes, limit: int, wait: Callable[[int], boo
     source = _Filler(fd)
     buffer = bytearray(CHUNK)
     have = 0  # bytes of a record, not yet whole, at the buffer's beginning
-    while wait(fd):
+    while source.at_end or wait(fd):
         end = source.fill(buffer, have)
         if end == have:
             if have:
                 yield from _whole_records(memoryview(buffer)[:have], delimiter, limit, unended=True)
             return
-        cut = buffer.rfind(delimiter, max(0, have - len(delimiter) + 1), end) + len(delimiter)
-        if cut >= len(delimiter):
+        cut = _end_of_records(buffer, delimiter, have, end)
+        if cut:
             yield from _whole_records(memoryview(buffer)[:cut], delimiter, limit, unended=False)
             buffer, have = _move_rest(buffer, cut, end)
         else:
@@ -80,12 +82,24 @@ def read_chunks(fd: int, delimiter: bytes, limit: int, wait: Callable[[int], boo
             buffer = buffer + bytes(min(have, limit + len(delimiter) - have))
 
 
+def split_chunk(chunk: Chunk, delimiter: bytes, most: int) -> Iterator[Chunk]:
+    """The chunk in chunks of `most` records at most."""
+    at = 0
+    data = chunk.data
+    while at < len(data):
+        rest = bytes(data[at:])
+        last = rest.split(delimiter, most)[-1] if rest.count(delimiter) > most else b""
+        end = len(data) - len(last)
+        yield Chunk(data[at:end], start=chunk.start + at)
+        at = end
+
+
 class _Filler:
     """Reads from a descriptor that can be read, and goes on for as long as there is more at once."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._at_end = False
+        self.at_end = False
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
 
@@ -93,16 +107,29 @@ class _Filler:
         """Read into the buffer from `start` on and return where that ended: `start` at the end of input."""
         with memoryview(buffer) as view:
             end = start
-            while end < len(buffer) and not self._at_end:
+            while end < len(buffer) and not self.at_end:
                 try:
                     count = os.readv(self._fd, [view[end:]])
                 except OSError as error:
                     raise CannotRead(error.strerror) from None
-                self._at_end = count == 0
+                self.at_end = count == 0
                 end += count
                 if not self._poll.poll(0):
                     break
         return end
+
+
+def _end_of_records(buffer: bytearray, delimiter: bytes, have: int, end: int) -> int:
+    """Where the last whole record in the buffer ends, 0 when none does; no delimiter ends before `have`.
+
+    Delimiters count from the left, whatever the pieces that the input comes in: that matters where one may overlap itself.
+    """
+    start = max(0, have - len(delimiter) + 1)
+    if len(delimiter) == 1:
+        return buffer.rfind(delimiter, start, end) + 1
+    if buffer.find(delimiter, start, end) < 0:
+        return 0
+    return end - len(bytes(memoryview(buffer)[:end]).split(delimiter)[-1])
 
 
 def _whole_records(data: memoryview, delimiter: bytes, limit: int, *, unended: bool) -> Iterator[Chunk]:

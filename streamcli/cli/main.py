@@ -117,6 +117,7 @@ def _execute(command: Command, values: dict[str, Any], stop: StopSignals) -> int
     directory, timeout = values.pop("dir"), values.pop("lock_timeout")
     quiet, verbose = values.pop("quiet"), values.pop("verbose")
     context = Context(directory, timeout / 1000, quiet=quiet, verbose=verbose, stop=stop)
+    context.allow_descriptors()
     module, _, function = command.run.partition(":")
     status: int = getattr(import_module(module), function)(context, **values)
     return status

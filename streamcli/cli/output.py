@@ -55,14 +55,16 @@ class Output:
         while done < extent.length:
             try:
                 moved = os.splice(extent.fd, self.fd, extent.length - done, offset_src=extent.position + done)
-                done += moved
-                self.written += moved
             except OSError as error:
                 if done or isinstance(error, BrokenPipeError):
                     raise
                 self._can_splice = False  # a file system without it
                 self.write(render())
                 return
+            if moved == 0:
+                raise StreamcliError("a segment was cut while it was being read: read again")
+            done += moved
+            self.written += moved
 
     def flush(self) -> None:
         pending, self._pending, self._pending_size = self._pending, [], 0

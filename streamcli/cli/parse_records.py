@@ -36,11 +36,15 @@ class RecordShape(NamedTuple):
     headers: tuple[Header, ...] = ()
     empty_null: bool = False
 
+    def is_plain(self) -> bool:
+        """Whether records are lines and nothing else, which need not be taken apart."""
+        return self.delimiter == b"\n" and self.key_delimiter is None and not self.empty_null
+
 
 def parse_lines(chunk: Chunk, shape: RecordShape) -> Parsed:
     """The records of a chunk. Plain lines are counted, not split, and not copied."""
     common = {"common_key": shape.key, "common_headers": list(shape.headers) or None}
-    if shape.delimiter == b"\n" and shape.key_delimiter is None and not shape.empty_null:
+    if shape.is_plain():
         if chunk.unended:
             return Parsed(Columns(1, bytes(chunk.data) + b"\n", **common))  # type: ignore[arg-type]
         lines = chunk.lines()

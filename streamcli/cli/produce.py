@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from streamcli.cli.context import Context, now_ms
-from streamcli.cli.input import CannotRead, Chunk, RecordTooLong, read_chunks, read_whole
+from streamcli.cli.context import Context, complain, now_ms
+from streamcli.cli.input import CannotRead, Chunk, RecordTooLong, read_chunks, read_whole, split_chunk
 from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
 from streamcli.cli.stop import Stopped
-from streamcli.engine.produce import Placement, Producer
-from streamcli.record.batch import Columns, pick
+from streamcli.engine.produce import SYNC_NONE, Placement, Producer
+from streamcli.record.batch import Columns
 from streamcli.record.errors import NotFound, PartWritten, StreamcliError, UsageError
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory, TopicExists, check_config
 from streamcli.storage.layout import check_topic_name
+
+_MOST_RECORDS = 1 << 16
+"""Records that are taken apart at once: a chunk of short ones would take a hundred times its size in memory."""
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -48,6 +51,8 @@ class Options(NamedTuple):
 
     def check(self) -> None:
         """UsageError for flags that contradict each other."""
+        if self.json and self.empty_null:
+            raise UsageError("--json says itself what is null: leave out -Z")
         if self.json and (self.key_delimiter is not None or self.whole or self.null or self.delimiter != b"\n"):
             raise UsageError("--json takes a JSON object a line: leave out -D, -0, -K and --whole")
         if self.whole and self.key_delimiter is not None:
@@ -119,13 +124,15 @@ class Production:
             partition=options.partition,
             sync=options.sync,
             clock=now_ms,
-            warn=context.notice,
+            warn=complain,
         )
         self._limit = self._producer.max_record_bytes
         self._started = time.monotonic()
         self._bytes = 0
         self._unacknowledged: list[tuple[int, int, list[Placement]]] = []
         self._tee = options.tee
+        self._acknowledges = options.offsets
+        self._next_piece = self._started
         self._input = ""
         self._read = 0  # records of the present input so far
         self._on_progress = _progress(context, options)
@@ -139,6 +146,7 @@ class Production:
         except (StreamcliError, OSError) as error:
             raise self._failure(error) from None
         except Stopped as stopped:
+            self._acknowledges = False
             self._sync_what_is_there()
             self._context.notice(f"stopped by {stopped}: {self._where_to_resume()}")
             raise
@@ -156,7 +164,7 @@ class Production:
             if self._context.stop.pending is not None:
                 return
             self._input, self._read = name, 0
-            fd = 0 if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+            fd = 0 if name == "-" else self._open(name)
             try:
                 yield from self._parsed(fd)
             except RecordTooLong:
@@ -168,6 +176,10 @@ class Production:
                 if fd:
                     os.close(fd)
 
+    def _open(self, name: str) -> int:
+        with self._context.stop.interruptible():  # a FIFO waits for its writer
+            return os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+
     def _parsed(self, fd: int) -> Iterator[tuple[Parsed, memoryview | bytes]]:
         if self._options.whole:
             whole = read_whole(fd, self._limit, self._wait)
@@ -177,15 +189,19 @@ class Production:
         # In JSON a record takes more room than its bytes do.
         limit = 2 * self._limit + (1 << 20) if self._options.json else self._limit
         for chunk in read_chunks(fd, self._shape.delimiter, limit, self._wait):
-            try:
-                parsed = self._parse(chunk)
-            except BadRecord as error:
-                if error.good is not None:
-                    self._read += error.good.columns.record_count
-                    yield error.good, chunk.data[:0]
-                raise BadRecord(self._name_record(str(error)), None) from None
-            self._read += parsed.columns.record_count
-            yield parsed, chunk.data
+            for piece in self._paced(chunk):
+                try:
+                    parsed = self._parse(piece)
+                except BadRecord as error:
+                    if error.good is not None:
+                        self._read += error.good.columns.record_count
+                        yield (
+                            error.good,
+                            b"\n".join(bytes(piece.data).split(b"\n")[: error.good.columns.record_count]) + b"\n",
+                        )
+                    raise BadRecord(self._name_record(str(error)), None) from None
+                self._read += parsed.columns.record_count
+                yield parsed, piece.data
 
     def _parse(self, chunk: Chunk) -> Parsed:
         if not self._options.json:
@@ -205,32 +221,33 @@ class Production:
         return "standard input" if self._input == "-" else self._input
 
     def _append(self, parsed: Parsed, data: memoryview | bytes) -> None:
-        for part in self._paced(parsed):
-            first = self._producer.appended
-            placements = self._producer.append(part.columns, part.partitions)
-            if self._options.offsets:
-                self._unacknowledged.append((first, part.columns.record_count, placements))
-                self._acknowledge()
+        first = self._producer.appended
+        placements = self._producer.append(parsed.columns, parsed.partitions)
+        if self._acknowledges:
+            self._unacknowledged.append((first, parsed.columns.record_count, placements))
+            self._acknowledge()
         self._bytes += len(data)
         self._producer.tick()
         if self._tee:
-            self._copy(data)
+            self._tee = self._print(data)
         self._on_progress((self._producer.appended, self._bytes))
 
-    def _paced(self, parsed: Parsed) -> Iterator[Parsed]:
-        """The records in portions, at most `--rate` a second."""
+    def _paced(self, chunk: Chunk) -> Iterator[Chunk]:
+        """The chunk in pieces that are small enough to take apart, and come at most `--rate` records a second."""
         rate = self._options.rate
-        if rate is None:
-            yield parsed
-            return
-        portion = max(1, rate // 20)
-        for first in range(0, parsed.columns.record_count, portion):
-            indexes = range(first, min(first + portion, parsed.columns.record_count))
-            self._sleep_until(self._started + self._producer.appended / rate)
-            if self._context.stop.pending is not None:
-                return
-            partitions = parsed.partitions and [parsed.partitions[index] for index in indexes]
-            yield Parsed(pick(parsed.columns, indexes), partitions)
+        portion = _MOST_RECORDS if rate is None else min(_MOST_RECORDS, max(1, rate // 20))
+        if chunk.unended or (rate is None and self._shape.is_plain() and not self._options.json):
+            pieces = iter((chunk,))
+        else:
+            pieces = split_chunk(chunk, self._shape.delimiter, portion)
+        for piece in pieces:
+            if rate is not None:
+                self._sleep_until(self._next_piece)
+                if self._context.stop.pending is not None:
+                    return
+                records = bytes(piece.data).count(self._shape.delimiter) or 1
+                self._next_piece = max(self._next_piece, time.monotonic()) + records / rate
+            yield piece
 
     def _sleep_until(self, moment: float) -> None:
         while self._context.stop.pending is None and (left := moment - time.monotonic()) > 0:
@@ -259,7 +276,7 @@ class Production:
 
     def _acknowledge(self) -> None:
         """Print the places of the records that are durable by now."""
-        while self._unacknowledged:
+        while self._unacknowledged and self._acknowledges:
             first, count, placements = self._unacknowledged[0]
             if first + count > self._producer.durable:
                 return
@@ -268,29 +285,30 @@ class Production:
             for partition, base_offset, indexes in placements:
                 for number, index in enumerate(indexes):
                     places[index] = f"{partition} {base_offset + number}\n"
-            sys.stdout.write("".join(places))
-            sys.stdout.flush()
+            self._acknowledges = self._print("".join(places).encode())
 
-    def _copy(self, data: memoryview | bytes) -> None:
-        """--tee. When the reader is gone the copying ends, and the producing does not: like tee -p."""
+    def _print(self, data: memoryview | bytes) -> bool:
+        """Write to standard output. False when its reader is gone: printing ends then, and producing does not."""
         try:
-            while data:
-                data = data[os.write(1, data) :]
+            with self._context.stop.interruptible(another=True):
+                while data:
+                    data = data[os.write(1, data) :]
         except BrokenPipeError:
-            self._tee = False
+            return False
+        return True
 
     def _failure(self, error: StreamcliError | OSError) -> StreamcliError | OSError:
         """The error to leave with: what happened, and how many records are durable."""
-        if isinstance(error, BrokenPipeError):
-            return error
+        from streamcli.cli.main import describe_os_error
+
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
         self._sync_what_is_there()
         written = self._producer.appended + self._producer.scattered
         refused = isinstance(error, OSError) and error.errno in _REFUSED
         if not written and (refused or (isinstance(error, StreamcliError) and not isinstance(error, BadRecord))):
-            return error
-        from streamcli.cli.main import describe_os_error
-
-        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            told = StreamcliError(f"{reason}; 0 records are durable in {self._options.topic}")
+            told.status = error.status if isinstance(error, StreamcliError) else told.status
+            return told
         return PartWritten(f"{reason}; {self._where_to_resume()}", self._producer.durable)
 
     def _sync_what_is_there(self) -> None:
@@ -303,7 +321,8 @@ class Production:
     def _where_to_resume(self) -> str:
         durable, scattered = self._producer.durable, self._producer.scattered
         noun = "record is" if durable == 1 else "records are"
-        text = f"{durable} {noun} durable in {self._options.topic}, to go on start at record {durable + 1} of the input"
+        how = "appended, and not fsynced," if self._options.sync == SYNC_NONE else "durable"
+        text = f"{durable} {noun} {how} in {self._options.topic}, to go on start at record {durable + 1} of the input"
         if scattered:
             text += f"; {scattered} records after it are in other partitions already"
         return text

@@ -58,12 +58,20 @@ def read_range(offset: str | None, since: str | None, until: str | None) -> Rang
 class Reading:
     """One run of a reading command: the bounded part, then with `follow` what comes.
 
-    before_wait is called when all that is there was given; hangup: a pipe whose reader's leaving ends a wait.
+    before_wait is called when all that is there was given; hangup: a pipe whose reader's leaving ends a wait, wakeup: a
+    descriptor that does when it can be read.
     """
 
     def __init__(
-        self, context: Context, request: ReadRequest, *, before_wait: Callable[[], None], hangup: int | None
+        self,
+        context: Context,
+        request: ReadRequest,
+        *,
+        before_wait: Callable[[], None],
+        hangup: int | None,
+        wakeup: int,
     ) -> None:
+        self._wakeup = wakeup
         self._context = context
         self._request = request
         self._before_wait = before_wait
@@ -127,6 +135,7 @@ class Reading:
             before_wait=self._before_wait,
             idle=request.idle,
             hangup=self._hangup,
+            wakeup=self._wakeup,
         )
         try:
             yield from following.batches(reads)

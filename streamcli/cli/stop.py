@@ -28,12 +28,13 @@ class Stopped(BaseException):
 class StopSignals:
     """Raises Stopped where the command stands, or while deferred keeps the signal in `pending` and wakes a poll.
 
-    What waits for a lock has nothing in hand. A second signal does not wait for what the first one waits for.
+    What waits for a lock has nothing in hand: there a signal raises even while deferred.
     """
 
     def __init__(self) -> None:
         self.pending: Stopped | None = None
         self._deferred = False
+        self._second_raises = False
 
     def install(self) -> None:
         """Take over the signals, but for those that our parent had us ignore (nohup, a background job)."""
@@ -42,22 +43,37 @@ class StopSignals:
                 signal.signal(signum, self._receive)
 
     @contextmanager
-    def deferred(self) -> Iterator[int]:
-        """Keep signals for later; yields a descriptor that becomes readable when one came."""
+    def deferred(self, *, second_raises: bool = False) -> Iterator[int]:
+        """Keep signals for later; yields a descriptor that becomes readable when one came.
+
+        second_raises: where nothing can be half done, a second signal does not wait for what the first one waits for.
+        """
         readable, writable = os.pipe()
         os.set_blocking(writable, False)
-        self._deferred = True
+        self._deferred, self._second_raises = True, second_raises
         previous = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
         try:
             yield readable
         finally:
             signal.set_wakeup_fd(previous)
-            self._deferred = False
+            self._deferred = self._second_raises = False
             os.close(readable)
             os.close(writable)
+
+    @contextmanager
+    def interruptible(self, *, another: bool = False) -> Iterator[None]:
+        """A wait with nothing in hand, inside `deferred`: a signal raises. So does one that came before, unless it takes
+        `another`."""
+        if self.pending is not None and not another:
+            raise self.pending
+        before, self._deferred = self._deferred, False
+        try:
+            yield
+        finally:
+            self._deferred = before
 
     def _receive(self, signum: int, _: FrameType | None) -> None:
         again = self.pending is not None
         self.pending = Stopped(signum)
-        if again or not self._deferred or locks.is_waiting():
+        if not self._deferred or (again and self._second_raises) or locks.is_waiting():
             raise self.pending

@@ -64,19 +64,23 @@ def run(context: Context, **values: Any) -> int:
     options = Options(**values)
     request, render = options.request(), options.renderer()
     output = Output()
-    reading = Reading(context, request, before_wait=output.flush, hangup=output.fd if output.is_pipe else None)
     whole_range = options.since is not None or options.until is not None
     if whole_range and options.number is not None:
         raise UsageError("-n and --since or --until each say which records: leave out one")
-    found = reading.batches() if whole_range else reading.last_batches(_count(options))
     plain = options.format is not None or options.json or not sys.stdout.isatty()
     screen = None if plain else Screen(wrap=options.wrap)
-    with output:
-        for taken in found:
+    with context.stop.deferred(second_raises=True) as wakeup, output:
+        hangup = output.fd if output.is_pipe else None
+        reading = Reading(context, request, before_wait=output.flush, hangup=hangup, wakeup=wakeup)
+        for taken in reading.batches() if whole_range else reading.last_batches(_count(options)):
             if screen is None:
                 output.write(render(taken))
             else:
                 screen.show(taken)
+            if context.stop.pending is not None:
+                break
+    if context.stop.pending is not None:
+        raise context.stop.pending
     return CorruptData.status if reading.damage.skipped else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import select
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -57,10 +58,10 @@ class PartitionRead:
             return None if header is None or self._is_past(header.base_offset) else header
 
     def take(self, on_damage: Callable[[CorruptData], None]) -> SourceBatch | None:
-        """The batch that `peek` showed, cut at `stop`; None when it is damaged and gone past."""
+        """The batch that `peek` showed, cut at `stop`; None when it is damaged and gone past, or gone: `peek` again."""
         try:
             batch = self.cursor.take()
-            part = batch if self.stop is None else batch.between(0, self.stop)
+            part = batch if batch is None or self.stop is None else batch.between(0, self.stop)
         except CorruptData as damage:
             on_damage(damage)
             self.cursor.skip_damage(damage)
@@ -121,9 +122,10 @@ def start_reads(
     else:
         starts = [_offset(source, end, wanted.start) for source, end in zip(sources, ends, strict=True)]
     reads = []
-    for source, end, start in zip(sources, ends, starts, strict=True):
-        stop = None if wanted.stop.kind == END else _stop(source, end, wanted.stop)
-        reads.append(PartitionRead(source, source.log.cursor(start, None if follow else end), stop))
+    for source, tail, start in zip(sources, tails, starts, strict=True):
+        stop = None if wanted.stop.kind == END else _stop(source, tail.end, wanted.stop)
+        cursor = source.log.cursor(start, None, tail) if follow else source.log.cursor(start, tail.end)
+        reads.append(PartitionRead(source, cursor, stop))
     return reads
 
 
@@ -163,7 +165,8 @@ def merged(reads: Iterable[PartitionRead], on_damage: Callable[[CorruptData], No
 class Following:
     """Batches as they are appended, for ever: those that are there by time, then each as it comes.
 
-    idle: stop after that many seconds without any (None: never). hangup: a pipe whose closing by its reader ends it.
+    idle: stop after that many seconds without any (None: never). hangup: a pipe whose closing by its reader ends it;
+    wakeup: a descriptor that ends it when it can be read.
     before_wait is called when all that is there was given.
     """
 
@@ -177,8 +180,10 @@ class Following:
         before_wait: Callable[[], None],
         idle: float | None = None,
         hangup: int | None = None,
+        wakeup: int | None = None,
     ) -> None:
         self._directory = directory
+        self._wakeup = wakeup
         self._globs = [pattern for pattern in patterns if is_glob(pattern)]
         self._partitions = partitions
         self._on_damage = on_damage
@@ -207,12 +212,17 @@ class Following:
                 last = time.monotonic()
             else:
                 reads = self._without_deleted(reads)
+                looked_at = self._new_reads(reads)
+                reads += looked_at
+                if looked_at:
+                    continue
             wake = self._wait(last)
             if wake is None:
                 return
-            reads += self._new_reads(reads)
+            new = self._new_reads(reads)
             chosen = wake.directories
-            looked_at = [read for read in reads if chosen is None or read.source.log.directory in chosen]
+            looked_at = new + [read for read in reads if chosen is None or read.source.log.directory in chosen]
+            reads += new
 
     def close(self) -> None:
         self._watcher.close()
@@ -222,8 +232,9 @@ class Following:
         left = None if self._idle is None else last + self._idle - time.monotonic()
         if left is not None and left <= 0:
             return None
-        wake = self._watcher.wait(left, self._hangup)
-        return None if wake.hangup else wake
+        others = [] if self._wakeup is None else [(self._wakeup, select.POLLIN)]
+        wake = self._watcher.wait(left, self._hangup, others)
+        return None if wake.hangup or self._wakeup in wake.ready else wake
 
     def _without_deleted(self, reads: list[PartitionRead]) -> list[PartitionRead]:
         """The reads whose partition is still there; NotFound when it is a topic that was named."""
@@ -270,7 +281,8 @@ def _offset_from_end(source: Source, end: Mark, header: BatchHeader, count: int)
         return header.next_offset - count
     cursor = source.log.cursor(header.base_offset, end)
     try:
-        return cursor.take().offsets()[-count] if cursor.peek() else header.base_offset
+        batch = cursor.take() if cursor.peek() else None
+        return batch.offsets()[-count] if batch else header.base_offset
     finally:
         cursor.close()
 

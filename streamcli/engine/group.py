@@ -152,7 +152,8 @@ class OwnedPartitions:
                 f"{committed} was committed: retention removed them; going on at {start}"
             )
         begin = max(committed, start)
-        return PartitionRead(source, source.log.cursor(begin, None if follow else tail.end), None)
+        cursor = source.log.cursor(begin, None, tail) if follow else source.log.cursor(begin, tail.end)
+        return PartitionRead(source, cursor, None)
 
     def _tell_missing(self, source: Source, size: int) -> None:
         self._events.warn(

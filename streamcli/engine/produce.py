@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamcli.engine.partitioner import StickyPartitioner, partition_of
 from streamcli.record.batch import Columns, pick, split_column
+from streamcli.record.errors import NotFound
 from streamcli.storage.append import Appender, RollPolicy, SyncTicket
 from streamcli.storage.directory import LogDirectory
 
@@ -88,6 +90,9 @@ class Producer:
                 base_offset = self._appender(partition).append(part)
                 self._dirty.add(partition)
                 placements.append(Placement(partition, base_offset, indexes))
+        except NotFound:
+            self._lose_all()
+            raise
         except BaseException:
             self._count_prefix(placements)
             raise
@@ -125,10 +130,19 @@ class Producer:
         """
         if self._background is not None:
             self._end_background()
+        if self._sync_failed:
+            return
         if self._sync == SYNC_NONE:
+            for appender in self._appenders.values():
+                appender.check_there()
             self.durable = self.appended
         else:
             self._sync_all()
+
+    def _lose_all(self) -> None:
+        """The topic was deleted, with all that was durable in it."""
+        self._sync_failed = True
+        self.durable = 0
 
     def close(self) -> None:
         for appender in self._appenders.values():
@@ -141,6 +155,9 @@ class Producer:
         try:
             for partition in dirty:
                 self._appenders[partition].sync()
+        except NotFound:
+            self._lose_all()
+            raise
         except BaseException:
             self._sync_failed = True
             raise
@@ -152,6 +169,9 @@ class Producer:
         assert background is not None
         try:
             self.durable = background.result()
+        except NotFound:
+            self._lose_all()
+            raise
         except BaseException:
             self._sync_failed = True
             raise
@@ -208,6 +228,7 @@ class _BackgroundSync:
         self._tickets = tickets
         self._appended = appended
         self._error: OSError | None = None
+        self._is_finished = False
         self._thread: threading.Thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -219,6 +240,8 @@ class _BackgroundSync:
         self._thread.join()
         if self._error is not None:
             raise self._error
+        if not self._is_finished:
+            raise OSError(errno.EIO, "the fsync did not come to its end")
         for appender, ticket in self._tickets:
             appender.end_sync(ticket)
         return self._appended
@@ -229,3 +252,4 @@ class _BackgroundSync:
                 ticket.wait()
             except OSError as error:
                 self._error = error
+        self._is_finished = True

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage import durable, layout
-from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, sync_checkpoint, write_checkpoint
 from streamcli.storage.format import BatchHeader, Body, encode_batch
 from streamcli.storage.index import INTERVAL, SparseIndex
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
-
-_CHECKPOINT_PATIENCE = 0.5
-"""Seconds to wait for the lock when all that is left to do is to write a checkpoint."""
 
 
 class RollPolicy(NamedTuple):
@@ -65,21 +63,20 @@ class Appender:
         self._index: SparseIndex | None = None
         self._indexed_to = -INTERVAL
         self._first_timestamp: int | None = None
+        self._unsynced = False
+        self._failed: OSError | NotFound | None = None
         self._end = Mark(0, 0, 0, 0)
         self._lock = ExclusiveLock(os.path.join(directory, layout.LOCK), lock_timeout)
         # Held open so that its inode number is not given to a successor's.
         self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    @property
-    def end_offset(self) -> int:
-        """The next offset, as of this appender's last look."""
-        return self._end.offset
-
     def append(self, columns: Columns) -> int:
         """Append one batch, whole or not at all, and return its base offset. On disk after `sync`.
 
-        OSError (ENOSPC, EIO ...) leaves the log as it was.
+        OSError (ENOSPC, EIO ...) leaves the records of the log as they were. After a failed fsync, and once the topic was
+        deleted, that error is all that comes.
         """
+        self._raise_what_failed()
         with self._lock:
             segment = self._catch_up()
             now = self._clock()
@@ -91,18 +88,33 @@ class Appender:
                 segment = self._roll(segment)
                 header, buffers = self._encode(columns, now)
             self._write(segment, header, buffers)
+            self._unsynced = True
             if self._index_is_due(header):
                 self._add_to_index(header, self._end.max_timestamp)
             self._note(header)
             return header.base_offset
 
     def sync(self) -> None:
-        """Make everything up to this appender's last batch durable, and say so in the checkpoint."""
+        """Make everything up to this appender's last batch durable, and say so in the checkpoint.
+
+        NotFound when the topic was deleted meanwhile.
+        """
+        self._raise_what_failed()
         if self._segment is None:
             return
         ticket = self.begin_sync()
-        ticket.wait()
+        try:
+            ticket.wait()
+        except OSError as error:
+            self._failed = error
+            raise
         self.end_sync(ticket)
+
+    def check_there(self) -> None:
+        """NotFound when the topic was deleted."""
+        if not self._is_ours():
+            self._failed = NotFound(f"the topic was deleted while it was being written ({self._directory})")
+        self._raise_what_failed()
 
     def begin_sync(self) -> SyncTicket:
         """What a sync started now covers; its `wait` does the work, then call `end_sync`."""
@@ -110,14 +122,14 @@ class Appender:
         return SyncTicket(os.dup(self._segment.fd), self._end)
 
     def end_sync(self, ticket: SyncTicket) -> None:
-        """Note in the checkpoint that the ticket's part is on disk: a cache, so not worth a long wait for the lock."""
-        if not self._lock.try_for(_CHECKPOINT_PATIENCE):
-            return
-        try:
-            if self._is_ours():
-                self._checkpoint(ticket.end)
-        finally:
-            self._lock.release()
+        """Note in the checkpoint, durably, that the ticket's part is on disk: after a power cut what lies behind the
+        checkpoint counts as promised. NotFound when the topic was deleted."""
+        self.check_there()
+        if ticket.end == self._end:
+            self._unsynced = False
+        with self._lock:
+            self._checkpoint(ticket.end)
+        sync_checkpoint(self._directory)
 
     def close(self) -> None:
         self._close_segment()
@@ -153,12 +165,15 @@ class Appender:
             self._recover(segment, find_tail(self._directory, segment))
 
     def _open(self) -> Segment:
-        """Open the last segment and find its end. Under the lock."""
+        """Open the last segment and find its end. Under the lock.
+
+        Another process may have rolled: what we appended to the segment before is on disk before that is closed.
+        """
+        if self._segment is not None and self._unsynced:
+            self._sync_data(self._segment.fd)
+            self._unsynced = False
         self._close_segment()
-        if not self._is_ours():
-            raise NotFound(
-                f"the topic was deleted while it was being written ({self._directory}): nothing more is appended"
-            )
+        self.check_there()
         bases = layout.segment_bases(self._directory)
         if not bases:
             checkpoint = read_checkpoint(self._directory)
@@ -166,14 +181,16 @@ class Appender:
             durable.create_file(layout.segment_path(self._directory, bases[0]))
             durable.sync_directory(self._directory)
         segment = Segment(self._directory, bases[-1], writable=True)
+        if segment.size() == 0:
+            durable.sync_directory(self._directory)  # who made it may have died before
         self._segment = segment
         self._recover(segment, find_tail(self._directory, segment))
         self._open_index(segment)
         first = segment.header_at(0) if self._end.position else None
-        self._first_timestamp = first.min_timestamp if first else None
+        self._first_timestamp = first.max_timestamp if first else None
         known = read_checkpoint(self._directory)
-        if known is None or known.boot_id != durable.boot_id():
-            durable.sync_data(segment.fd)
+        if known is None or not durable.is_this_boot(known.boot_id):
+            self._sync_data(segment.fd)
             self._checkpoint(self._end)
         return segment
 
@@ -188,6 +205,7 @@ class Appender:
                 f"{tail.missing} bytes that were known to be on disk are missing at the end of the log ({segment.path}): "
                 "was the file cut or restored from a copy? Going on after what is there"
             )
+            self._checkpoint(tail.end, believe=True)
         if tail.kind == DAMAGED:
             raise CorruptData(
                 "the log does not end in a whole batch, so where to append is not known; to give those bytes up, "
@@ -198,12 +216,14 @@ class Appender:
                 first=tail.end.offset,
             )
         if tail.kind != CLEAN:
+            whole = sum(1 for _ in segment.headers_past_damage(position, tail.size))
             kept = durable.keep_cut_bytes(segment.path, segment.fd, position, tail.size)
             durable.truncate(segment.fd, position)
-            durable.sync_data(segment.fd)
-            why = "an append that did not finish" if tail.kind == TORN else "bytes that are no batch"
-            self._warn(f"recovered the log: cut {tail.size - position} bytes of {why} ({where}), kept in {kept}")
-            self._checkpoint(tail.end)
+            self._sync_data(segment.fd)
+            why = "an append that did not finish" if tail.kind == TORN else "what is no batch"
+            also = f", and {whole} batches behind it that were never acknowledged," if whole else ""
+            self._warn(f"recovered the log: cut {tail.size - position} bytes of {why}{also} ({where}), kept in {kept}")
+            self._checkpoint(tail.end, believe=True)
 
     def _open_index(self, segment: Segment) -> None:
         """Open the active segment's index, cut to what leads to this log, and fill in what is missing."""
@@ -242,7 +262,7 @@ class Appender:
         """Move the end past a batch that is in the file."""
         end = self._end
         if header.position == 0:
-            self._first_timestamp = header.min_timestamp
+            self._first_timestamp = header.max_timestamp
         latest = max(end.max_timestamp, header.max_timestamp)
         self._end = Mark(end.segment, header.end, header.next_offset, latest)
 
@@ -253,7 +273,7 @@ class Appender:
             if written != length:
                 rest = b"".join(buffers)[written:]
                 durable.write_all(segment.fd, rest, header.position + written)
-        except BaseException:
+        except OSError:
             durable.truncate(segment.fd, header.position)
             raise
 
@@ -262,7 +282,8 @@ class Appender:
 
     def _roll(self, segment: Segment) -> Segment:
         """Close the active segment and make the next. The old one is on disk first: only the last segment is ever unsynced."""
-        durable.sync_data(segment.fd)
+        self._sync_data(segment.fd)
+        self._unsynced = False
         end = self._end
         durable.create_file(layout.segment_path(self._directory, end.offset))
         durable.sync_directory(self._directory)
@@ -276,16 +297,25 @@ class Appender:
         self._checkpoint(self._end)
         return self._segment
 
-    def _checkpoint(self, end: Mark) -> None:
-        """Write the checkpoint, unless this boot's already says more. A cache: no room for it is no failure."""
-        boot_id = durable.boot_id()
-        known = read_checkpoint(self._directory)
-        if known is not None and known.boot_id == boot_id and (known.segment, known.position) >= end[:2]:
+    def _checkpoint(self, end: Mark, *, believe: bool = False) -> None:
+        """Write the checkpoint, unless this boot's already says more and is to be believed. No room for it is no failure."""
+        known = None if believe else read_checkpoint(self._directory)
+        if known is not None and durable.is_this_boot(known.boot_id) and (known.segment, known.position) >= end[:2]:
             return
+        with suppress(OSError):
+            write_checkpoint(self._directory, Checkpoint(durable.boot_id(), *end))
+
+    def _sync_data(self, fd: int) -> None:
+        """fsync, after whose failure nothing more can be said to be on disk: the kernel tells of it only once."""
         try:
-            write_checkpoint(self._directory, Checkpoint(boot_id, *end))
-        except OSError:
-            return
+            durable.sync_data(fd)
+        except OSError as error:
+            self._failed = error
+            raise
+
+    def _raise_what_failed(self) -> None:
+        if self._failed is not None:
+            raise self._failed
 
     def _is_ours(self) -> bool:
         """Whether the partition is still the one we opened, and not a successor of the same name."""

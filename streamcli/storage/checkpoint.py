@@ -11,6 +11,7 @@ SEGMENT (a base offset), POSITION (bytes) and OFFSET (the next to be written the
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from crc32c import crc32c
@@ -74,3 +75,14 @@ def write_checkpoint(partition_directory: str, checkpoint: Checkpoint) -> None:
             durable.truncate(fd, len(line))
     finally:
         os.close(fd)
+
+
+def sync_checkpoint(partition_directory: str) -> None:
+    """Return once the checkpoint there is on disk, where that can be had. No lock is needed: a later one that is synced
+    along is as good."""
+    with suppress(OSError):
+        fd = os.open(os.path.join(partition_directory, layout.CHECKPOINT), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            durable.sync_data(fd)
+        finally:
+            os.close(fd)

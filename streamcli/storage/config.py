@@ -39,7 +39,7 @@ SETTINGS = {
     )
 }
 
-MAX_PARTITIONS = 100_000
+MAX_PARTITIONS = 10_000
 
 
 class TopicConfig(NamedTuple):

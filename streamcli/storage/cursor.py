@@ -16,7 +16,7 @@ from streamcli.storage import layout
 from streamcli.storage.format import BatchHeader, InvalidBatch
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
-from streamcli.storage.tail import DAMAGED, UNKNOWN, Mark, find_tail
+from streamcli.storage.tail import DAMAGED, UNKNOWN, UNPROMISED, Mark, Tail, find_tail
 
 _LOOKS = 5
 _PAUSE = 0.02
@@ -26,13 +26,25 @@ _PAUSE = 0.02
 class Cursor:
     """A position in one partition: `peek` at the next batch's header, then `take` it or `skip` it.
 
-    offset: the next to be read. end: where to stop (None: never, what is appended later is read too).
+    offset: the next to be read. end: where to stop (None: never, what is appended later is read too). tail: the log's tail
+    as it was found: of what a power cut left there nothing is read.
     """
 
-    __slots__ = ("_bases", "_directory", "_expected", "_header", "_position", "_segment", "end", "offset")
+    __slots__ = (
+        "_bases",
+        "_directory",
+        "_expected",
+        "_header",
+        "_position",
+        "_segment",
+        "_unpromised",
+        "end",
+        "offset",
+    )
 
-    def __init__(self, partition_directory: str, offset: int, end: Mark | None) -> None:
+    def __init__(self, partition_directory: str, offset: int, end: Mark | None, tail: Tail | None = None) -> None:
         self._directory = partition_directory
+        self._unpromised = tail if end is None and tail is not None and tail.kind == UNPROMISED else None
         self.offset = offset
         self.end = end
         self._header: BatchHeader | None = None
@@ -67,12 +79,18 @@ class Cursor:
                 self._position, self._expected = header.end, header.next_offset
         return self._header
 
-    def take(self) -> RecordBatch:
-        """The batch that `peek` showed, checked; its records before `offset` are left out."""
+    def take(self) -> RecordBatch | None:
+        """The batch that `peek` showed, checked; its records before `offset` are left out.
+
+        None when it is not there any more, cut off by a recovery and perhaps replaced: `peek` again.
+        """
         header, segment = self._header, self._segment
         assert header is not None
         assert segment is not None
         batch = self._read(segment, header)
+        if batch is None:
+            self._header = None
+            return None
         start = self.offset
         self.pass_by()
         return batch.between(start, None) or batch
@@ -130,7 +148,13 @@ class Cursor:
     def _limit(self, segment: Segment) -> int:
         if self.end is not None and segment.base_offset >= self.end.segment:
             return self.end.position if segment.base_offset == self.end.segment else 0
-        return segment.size()
+        size = segment.size()
+        if self._unpromised is None or self._unpromised.end.segment != segment.base_offset:
+            return size
+        if size != self._unpromised.size:  # somebody has recovered the log, or is about to
+            tail = find_tail(self._directory, segment)
+            self._unpromised = tail if tail.kind == UNPROMISED else None
+        return size if self._unpromised is None else self._unpromised.end.position
 
     def _next_header(self, segment: Segment) -> BatchHeader | None:
         """The header at the position, or None where the segment ends (now)."""
@@ -177,7 +201,7 @@ class Cursor:
         first = self.offset if self._expected is None else self._expected
         raise CorruptData(reason, segment.path, self._position, length=length, first=first, next_offset=next_offset)
 
-    def _read(self, segment: Segment, header: BatchHeader) -> RecordBatch:
+    def _read(self, segment: Segment, header: BatchHeader) -> RecordBatch | None:
         for look in range(_LOOKS):
             try:
                 return segment.batch_of(header)
@@ -186,6 +210,8 @@ class Cursor:
             segment.forget()
             if look:
                 time.sleep(_PAUSE)
+            if self._is_replaced(segment, header):
+                return None
         length = header.end - header.position
         raise CorruptData(
             reason,
@@ -195,6 +221,12 @@ class Cursor:
             first=header.base_offset,
             next_offset=header.next_offset,
         )
+
+    def _is_replaced(self, segment: Segment, header: BatchHeader) -> bool:
+        try:
+            return segment.header_at(header.position) != header
+        except InvalidBatch:
+            return True
 
     def _successor(self) -> int | None:
         """The base offset of the segment after the open one, or None."""
@@ -214,6 +246,8 @@ class Cursor:
             return False
         if self._position < self._limit(segment):
             return True  # an append came between the last look and the roll
+        if not self.is_current():
+            return False  # deleted, and perhaps made anew: what comes next is another's
         if (
             self._expected is not None
             and successor != self._expected

@@ -36,12 +36,15 @@ class LogDirectory:
 
     def config(self, topic: str) -> TopicConfig:
         """A topic's config; NotFound when there is no such topic."""
-        path = os.path.join(layout.topic_directory(self.path, topic), layout.CONFIG_FILE)
+        path = self._config_path(topic)
         try:
             with open(path, "rb") as file:
                 return decode_config(file.read(), path)
         except (FileNotFoundError, NotADirectoryError):
             raise self._no_topic(topic) from None
+
+    def _config_path(self, topic: str) -> str:
+        return os.path.join(layout.topic_directory(self.path, topic), layout.CONFIG_FILE)
 
     def topics(self, pattern: str = "*") -> list[str]:
         """The names of the topics that match a glob, sorted."""
@@ -51,15 +54,18 @@ class LogDirectory:
             names = os.listdir(self.topics_directory())
         except FileNotFoundError:
             return []
-        return sorted(name for name in names if layout.is_topic_name(name) and fnmatchcase(name, pattern))
+        found = sorted(name for name in names if layout.is_topic_name(name) and fnmatchcase(name, pattern))
+        return [name for name in found if os.path.exists(self._config_path(name))]
 
     def create_topic(self, topic: str, config: TopicConfig) -> None:
         """Make a topic, whole or not at all, and durable. TopicExists when it is there."""
         target = layout.topic_directory(self.path, topic)
         check_config(config)
         with self._changing_topics():
-            if os.path.lexists(target):
+            if os.path.exists(self._config_path(topic)):
                 raise TopicExists(f"topic {topic} exists already ({target})")
+            if os.path.lexists(target):
+                raise StreamcliError(f"{target} is in the way, and is no topic: move it elsewhere")
             temporary = layout.temporary_name(target)
             os.mkdir(temporary)
             try:

@@ -6,6 +6,7 @@ A failed fsync is never retried: the kernel marks the lost pages clean, so a sec
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 
 from streamcli.storage import layout
@@ -14,17 +15,25 @@ _CLOEXEC = os.O_CLOEXEC
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
+NO_BOOT_ID = "-" * 36
+
+
+def is_this_boot(boot_id_then: str) -> bool:
+    """Whether what was written under that boot id was written since the machine started.
+
+    Where the system has no boot id, never: every open of a partition then counts as the first after a reboot, which costs
+    a check of what lies after the checkpoint, and is never wrong.
+    """
+    return boot_id_then == boot_id() != NO_BOOT_ID
+
+
 @cache
 def boot_id() -> str:
-    """An id of the running kernel's boot, 36 characters; "-" repeated where the system has none.
-
-    Without one every open of a partition counts as the first after a reboot, which costs a check of
-    the unsynced tail and is never wrong.
-    """
+    """An id of the running kernel's boot, 36 characters; NO_BOOT_ID where the system has none."""
     try:
         fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | _CLOEXEC)
     except OSError:
-        return "-" * 36
+        return NO_BOOT_ID
     try:
         return os.read(fd, 36).decode("ascii")
     finally:
@@ -69,7 +78,7 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
     durable=False skips the fsyncs: for what is rebuilt when lost.
     """
     temporary = layout.temporary_name(path)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _CLOEXEC, 0o666)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
     try:
         try:
             write_all(fd, data, 0)
@@ -79,7 +88,8 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
             os.close(fd)
         os.rename(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(OSError):
+            os.unlink(temporary)
         raise
     if durable:
         sync_directory(os.path.dirname(path))
@@ -154,7 +164,10 @@ def truncate(fd: int, size: int) -> None:
 
 
 def keep_cut_bytes(segment: str, fd: int, position: int, size: int) -> str:
-    """Copy bytes position <= i < size of an open segment to a new file beside it, on disk, and return its path."""
+    """Copy bytes position <= i < size of an open segment to a new file beside it, on disk, and return its path.
+
+    OSError leaves no part of it.
+    """
     path = layout.cut_path(segment, position)
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
     try:
@@ -163,6 +176,9 @@ def keep_cut_bytes(segment: str, fd: int, position: int, size: int) -> str:
             write_all(out, piece, at - position)
             at += len(piece)
         os.fsync(out)
+    except OSError:
+        os.unlink(path)
+        raise
     finally:
         os.close(out)
     sync_directory(os.path.dirname(segment))

@@ -86,9 +86,9 @@ def partition_directory(directory: str, topic: str, partition: int) -> str:
 
 
 def temporary_name(path: str) -> str:
-    """A name beside `path`, this process's own, for what is being made or removed."""
+    """A name beside `path` that is nobody else's, for what is being made or removed."""
     head, tail = os.path.split(path)
-    return os.path.join(head, f"{TEMPORARY}{tail[:200]}.{os.getpid()}")
+    return os.path.join(head, f"{TEMPORARY}{tail[:200]}.{os.urandom(6).hex()}")
 
 
 def segment_path(partition_directory: str, base_offset: int) -> str:

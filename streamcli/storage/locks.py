@@ -87,17 +87,6 @@ class ExclusiveLock:
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def try_for(self, seconds: float) -> bool:
-        """Take the lock, or return False after `seconds`, or when its directory is gone; give it back with `release`."""
-        patience, self._timeout = self._timeout, seconds
-        try:
-            self.__enter__()
-        except (Busy, NotFound):
-            return False
-        finally:
-            self._timeout = patience
-        return True
-
     def release(self) -> None:
         self.__exit__()
 
@@ -165,6 +154,7 @@ def _flock_with_alarm(fd: int, timeout: float) -> bool:
             raise _Expired
 
     previous = signal.signal(signal.SIGALRM, expire)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))  # a parent may have left it blocked
     try:
         # Repeats, for the alarm that fires between setitimer and flock.
         signal.setitimer(signal.ITIMER_REAL, min(max(timeout, 0.001), _LONGEST_WAIT), 0.1)

@@ -65,7 +65,7 @@ class Log:
     def make_durable(self, offset: int) -> None:
         """Return once every record before `offset` is on disk. Closed segments are; the checkpoint tells of the active one."""
         checkpoint = read_checkpoint(self.directory)
-        if checkpoint is not None and checkpoint.boot_id == durable.boot_id() and checkpoint.offset >= offset:
+        if checkpoint is not None and durable.is_this_boot(checkpoint.boot_id) and checkpoint.offset >= offset:
             return
         segment = Segment(self.directory, layout.segment_bases(self.directory)[-1])
         try:
@@ -73,9 +73,9 @@ class Log:
         finally:
             segment.close()
 
-    def cursor(self, offset: int, end: Mark | None) -> Cursor:
-        """A cursor on the batch that holds `offset`, to stop at `end` (None: to follow)."""
-        return Cursor(self.directory, offset, end)
+    def cursor(self, offset: int, end: Mark | None, tail: Tail | None = None) -> Cursor:
+        """A cursor on the batch that holds `offset`, to stop at `end`; None: to follow, from the `tail` that was found."""
+        return Cursor(self.directory, offset, end, tail)
 
     def headers(self, offset: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the one that holds `offset` up to `end`, bodies unread."""
@@ -98,6 +98,8 @@ class Log:
                 if header.min_timestamp >= timestamp and header.record_count == header.last_offset_delta + 1:
                     return header.base_offset
                 batch = cursor.take()
+                if batch is None:
+                    continue
                 pairs = zip(batch.offsets(), batch.timestamps(), strict=True)
                 return next(offset for offset, time in pairs if time >= timestamp)
         finally:

@@ -26,7 +26,7 @@ READ_AHEAD = 64 << 10
 class Segment:
     """Reads a segment by position. What it has buffered may be stale at the file's tail: `forget` drops it."""
 
-    __slots__ = ("_buffer", "_buffer_position", "base_offset", "fd", "path")
+    __slots__ = ("_buffer", "_buffer_position", "_whole_to", "base_offset", "fd", "path")
 
     def __init__(self, partition_directory: str, base_offset: int, *, writable: bool = False) -> None:
         self.base_offset = base_offset
@@ -34,6 +34,7 @@ class Segment:
         self.fd = os.open(self.path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
         self._buffer = memoryview(b"")
         self._buffer_position = 0
+        self._whole_to = 0  # the size of the file before the buffer was read
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -52,6 +53,7 @@ class Segment:
         skip = position - self._buffer_position
         if skip >= 0 and skip + length <= len(self._buffer):
             return self._buffer[skip : skip + length]
+        self._whole_to = self.size()
         if length < READ_AHEAD:
             self._buffer = memoryview(os.pread(self.fd, length + READ_AHEAD, position))
             self._buffer_position = position
@@ -64,6 +66,14 @@ class Segment:
 
     def header_at(self, position: int) -> BatchHeader | None:
         """The header at `position`; None when the file ends before the header does; else InvalidBatch."""
+        header = self._header_at(position)
+        if header is not None and header.end > self._whole_to:
+            # It was read before all of its batch was there. That batch may have been cut since, and another one written.
+            self.forget()
+            header = self._header_at(position)
+        return header
+
+    def _header_at(self, position: int) -> BatchHeader | None:
         data = self.bytes_at(position, HEADER_SIZE)
         return decode_header(data, position) if len(data) == HEADER_SIZE else None
 

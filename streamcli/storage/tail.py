@@ -6,13 +6,14 @@ and goes from header to header to the end of the file. What it finds after the l
     CLEAN       nothing
     TORN        the beginning of a batch: the mark of a dead writer, or of one that is writing now
     UNPROMISED  bytes after the checkpoint of an earlier boot that are no batch: what a power cut left.
-                They were never acknowledged: an acknowledgement follows an fsync of the whole file
+                They were never acknowledged: before that, the file and then the checkpoint are fsynced
     UNKNOWN     bytes that are no batch, with no checkpoint to say whether they were acknowledged
     DAMAGED     bytes that are no batch, written in this boot or known to have been on disk: corruption
 """
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from streamcli.storage import durable, layout
@@ -45,38 +46,54 @@ class Tail(NamedTuple):
 
 def find_tail(partition_directory: str, segment: Segment) -> Tail:
     """The end of the log whose last segment is `segment`."""
-    size = segment.size()
     checkpoint = read_checkpoint(partition_directory)
-    rebooted = checkpoint is not None and checkpoint.boot_id != durable.boot_id()
+    size = segment.size()  # after the checkpoint, which others move on meanwhile
+    rebooted = checkpoint is not None and not durable.is_this_boot(checkpoint.boot_id)
     start = _start(partition_directory, segment, checkpoint, size, verify=rebooted)
     end, kind = _scan(segment, start, size, verify=rebooted)
     if kind == DAMAGED and rebooted:
         kind = UNPROMISED
     elif kind == DAMAGED and checkpoint is None:
         kind = UNKNOWN
-    return Tail(end, kind, size, _missing(segment, checkpoint, size))
+    return Tail(end, kind, size, _missing(partition_directory, segment, checkpoint, size))
 
 
-def _missing(segment: Segment, checkpoint: Checkpoint | None, size: int) -> int:
+def _missing(directory: str, segment: Segment, checkpoint: Checkpoint | None, size: int) -> int:
     """Bytes of the checkpoint's segment that are not there; that segment may be gone as a whole."""
     if checkpoint is None or checkpoint.segment < segment.base_offset:
         return 0
-    return max(0, checkpoint.position - size) if checkpoint.segment == segment.base_offset else checkpoint.position
+    if checkpoint.segment == segment.base_offset:
+        return max(0, checkpoint.position - size)
+    there = os.path.exists(layout.segment_path(directory, checkpoint.segment))  # made since the last one was looked for
+    return 0 if there else checkpoint.position
 
 
 def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
-    """The greatest timestamp in the log before the segment at `base_offset`, ms."""
+    """The greatest timestamp in the log before the segment at `base_offset`, ms.
+
+    Goes back to the first segment that has an index, and from there on reads headers.
+    """
     earlier = [base for base in layout.segment_bases(partition_directory) if base < base_offset]
-    if not earlier:
-        return NO_TIMESTAMP
-    segment = Segment(partition_directory, earlier[-1])
-    try:
-        start = last_indexed(partition_directory, segment, segment.size()) or Mark(
-            segment.base_offset, 0, segment.base_offset, max_timestamp_before(partition_directory, segment.base_offset)
-        )
-        return _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
-    finally:
-        segment.close()
+    unindexed: list[int] = []
+    latest = NO_TIMESTAMP
+    for base in reversed(earlier):
+        segment = Segment(partition_directory, base)
+        try:
+            start = last_indexed(partition_directory, segment, segment.size())
+            if start is not None:
+                latest = _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
+                break
+        finally:
+            segment.close()
+        unindexed.append(base)
+    for base in reversed(unindexed):
+        segment = Segment(partition_directory, base)
+        try:
+            start = Mark(base, 0, base, latest)
+            latest = _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
+        finally:
+            segment.close()
+    return latest
 
 
 def last_indexed(partition_directory: str, segment: Segment, size: int) -> Mark | None:
@@ -102,12 +119,22 @@ def _start(directory: str, segment: Segment, checkpoint: Checkpoint | None, size
     known = None
     if checkpoint is not None and checkpoint.segment == base and checkpoint.position <= size:
         known = Mark(base, checkpoint.position, checkpoint.offset, checkpoint.max_timestamp)
+    if known is not None and not verify and not _begins_batch(segment, known.position, size):
+        known = None  # the file was cut, and has grown again
     if known is not None and (verify or known.position == size):
         return known
     indexed = None if verify else last_indexed(directory, segment, size)
     if indexed is not None and (known is None or indexed.position > known.position):
         return indexed
     return known or Mark(base, 0, base, max_timestamp_before(directory, base))
+
+
+def _begins_batch(segment: Segment, position: int, size: int) -> bool:
+    """Whether a batch, or the beginning of one, lies there, or nothing."""
+    try:
+        return size - position < HEADER_SIZE or segment.header_at(position) is not None
+    except InvalidBatch:
+        return False
 
 
 def _scan(segment: Segment, start: Mark, size: int, *, verify: bool) -> tuple[Mark, str]:

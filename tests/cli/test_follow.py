@@ -199,3 +199,20 @@ def test_the_end_is_pinned_while_another_produces() -> None:
     assert rest.status == 0
     assert b"late" not in rest.out
     assert ok("consume", "t", "-o", "60000").count(b"late\n") == 1000
+
+
+def test_a_topic_that_appears_while_the_follower_is_busy_is_read() -> None:
+    ok("topics", "create", "log-a")
+    with started("consume", "-f", "log-*") as follower:
+        ok("produce", "log-a", stdin=b"first\n")
+        assert read_lines(follower.stdout, 1) == [b"first"]
+        follower.send_signal(signal.SIGSTOP)
+        ok("produce", "log-b", stdin=b"hello\n")
+        ok("produce", "log-a", stdin=b"old\n")
+        follower.send_signal(signal.SIGCONT)
+        assert sorted(read_lines(follower.stdout, 2)) == [b"hello", b"old"]
+        follower.send_signal(signal.SIGSTOP)
+        ok("topics", "delete", "log-b", "-y")
+        ok("produce", "log-b", stdin=b"fresh\n")
+        follower.send_signal(signal.SIGCONT)
+        assert read_lines(follower.stdout, 1) == [b"fresh"]
