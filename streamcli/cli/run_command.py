@@ -1,4 +1,4 @@
-"""One run of a command: its standard input fed, the end of its standard error kept, its time limited."""
+"""One run of a command: its standard input given, the end of its standard error kept, its time limited."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from streamcli.record.errors import StreamcliError
+from streamcli.storage import durable
 
 KEPT_STDERR = 4096
 """Bytes of the end of a command's standard error that are kept, for the dead letter."""
@@ -38,8 +39,9 @@ class Outcome(NamedTuple):
 class RunningCommand:
     """A command at work, in a process group of its own: Ctrl-C on our terminal is for us, who let it finish.
 
-    It inherits no descriptor but its standard ones, so none of our locks. What it does not read is not waited for, nor
-    is what its children leave open. environment: all of it; before: called in the command's process before it becomes the command.
+    Its standard input is a file in memory, whole before it starts: through a pipe it would take the end of a killed member
+    for the end of its input, and half a record for a whole one. It inherits no descriptor but its standard ones, so none of
+    our locks. What its children leave open is not waited for. environment: all of it; before: called in the command's process before it becomes the command.
     """
 
     def __init__(
@@ -51,9 +53,13 @@ class RunningCommand:
         before: Callable[[], None],
     ) -> None:
         try:
+            given = _input(data)
+        except OSError as error:
+            raise StreamcliError(f"no room for the input of {argv[0]!r}: {error.strerror}") from None
+        try:
             self._process = subprocess.Popen(
                 argv,
-                stdin=subprocess.PIPE,
+                stdin=given,
                 stderr=subprocess.PIPE,
                 env=environment,
                 process_group=0,
@@ -63,13 +69,11 @@ class RunningCommand:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamcliError(f"cannot run {argv[0]!r}: {reason}: its records are not committed") from None
-        assert self._process.stdin is not None
+        finally:
+            os.close(given)
         assert self._process.stderr is not None
-        self._stdin: int | None = self._process.stdin.fileno()
         self._stderr: int | None = self._process.stderr.fileno()
-        os.set_blocking(self._stdin, False)
         os.set_blocking(self._stderr, False)
-        self._data = memoryview(data)
         self._kept = b""
         self._pidfd = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
         self._deadline = None if timeout is None else time.monotonic() + timeout
@@ -78,7 +82,7 @@ class RunningCommand:
 
     def waits_for(self) -> list[tuple[int, int]]:
         """What to poll, and for what."""
-        waits = [(self._pidfd, select.POLLIN), (self._stdin, select.POLLOUT), (self._stderr, select.POLLIN)]
+        waits = [(self._pidfd, select.POLLIN), (self._stderr, select.POLLIN)]
         return [(fd, events) for fd, events in waits if fd is not None]
 
     def due_in(self) -> float | None:
@@ -90,7 +94,6 @@ class RunningCommand:
 
     def step(self) -> Outcome | None:
         """Do what can be done now; the outcome once the command has ended."""
-        self._feed()
         status = self._process.poll()
         self._drain()
         if status is not None:
@@ -114,20 +117,6 @@ class RunningCommand:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signum)
 
-    def _feed(self) -> None:
-        while self._stdin is not None:
-            try:
-                if self._data:
-                    self._data = self._data[os.write(self._stdin, self._data[: 1 << 20]) :]
-            except BlockingIOError:
-                return
-            except BrokenPipeError:
-                self._data = self._data[:0]  # it has read what it wants; its status says whether that is all right
-            if not self._data:
-                assert self._process.stdin is not None
-                self._process.stdin.close()
-                self._stdin = None
-
     def _drain(self) -> None:
         """Pass on what the command says on standard error, and keep the end of it."""
         for _ in range(_PIECES_A_STEP):
@@ -150,9 +139,6 @@ class RunningCommand:
         self._stderr = None
 
     def _finish(self, status: int) -> Outcome:
-        if self._stdin is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
         if self._stderr is not None:
             self._close_stderr()
         if self._pidfd is not None:
@@ -163,6 +149,19 @@ class RunningCommand:
         if status < 0:
             return Outcome(128 - status, f"killed by {signal.Signals(-status).name}", self._kept)
         return Outcome(status, f"status {status}", self._kept)
+
+
+def _input(data: bytes) -> int:
+    """A descriptor to read `data` from; the file has no name, and ends with its last descriptor."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("records", os.MFD_CLOEXEC)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    durable.write_all(fd, data, 0)
+    return fd
 
 
 def end_all(commands: Iterable[RunningCommand]) -> None:
