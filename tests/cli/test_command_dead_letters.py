@@ -56,7 +56,7 @@ def test_a_record_keeps_what_it_had_and_says_where_it_came_from():
 
 def test_each_record_of_a_run_has_its_own_offset_key_and_time():
     ok("produce", "t", "-K", ":", stdin=b"a:0\nb:1\n")
-    ok("produce", "t", "-Z", "--json", stdin=b'{"key":"","value":"2","timestamp":5}\n{"key":"c","value":null}\n')
+    ok("produce", "t", "--json", stdin=b'{"key":"","value":"2","timestamp":5}\n{"key":"c","value":null}\n')
     before = [(row["offset"], row["timestamp"], row["key"], row["value"]) for row in envelopes("t")]
     assert deliver("t", "-g", "g", "--retries", "0", "--dead-letter", "dead", script="exit 1").status == 0
     letters = envelopes("dead")
