@@ -204,7 +204,7 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
     if options.group is None:
         raise UsageError("-- COMMAND needs a group, which says what is done already: add -g")
     group, command = options.group_request(None), options.command_options()
-    with context.stop.deferred() as wakeup:
+    with context.stop.deferred(second_raises=True) as wakeup:
         directory = context.open(create=group.follow or command.dead_letter is not None)
         letters = None
         if command.dead_letter is not None:
