@@ -12,7 +12,6 @@ from functools import cache
 from streamcli.storage import layout
 
 _CLOEXEC = os.O_CLOEXEC
-_fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
 NO_BOOT_ID = "-" * 36
@@ -42,7 +41,7 @@ def boot_id() -> str:
 
 def sync_data(fd: int) -> None:
     """Return once the file's bytes, and the size needed to read them, are on disk."""
-    _fdatasync(fd)
+    getattr(os, "fdatasync", os.fsync)(fd)  # macOS has fsync alone
 
 
 def sync_directory(path: str) -> None:
