@@ -238,9 +238,13 @@ class Deliverer:
         for place, job in list(self._jobs.items()):
             if len(self._running()) >= self._options.jobs:
                 return
-            if job.running is None and now >= self._due(job):
+            if job.running is None and now >= self._due(job) and not self._is_gathering(place):
                 lease = self._consumer.lease(place)
                 job.start(self._options, os.path.abspath(self._context.path), lease.note_command)
+
+    def _is_gathering(self, place: TopicPartition) -> bool:
+        """Whether more for the next run is there already, and has only to be read."""
+        return self._can_collect(place) and not self._is_pressed()
 
     def _due(self, job: Job) -> float:
         """When a run is to be started, or started again."""

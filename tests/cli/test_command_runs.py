@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.command import Result, finish, ok, refused, run, started
 from tests.support.deliveries import NOTE, Run, committed, deliver, extents, numbers, placed, runs
-from tests.support.waiting import wait_until
+from tests.support.waiting import read_lines, wait_until
 
 
 def test_a_run_gets_what_is_there_and_its_output_is_ours():
@@ -42,6 +42,16 @@ def test_a_run_gets_8_mib_at_most_unless_a_record_is_longer():
     assert [size > 8 << 20 for size in sizes] == [False] * (len(sizes) - 1) + [True]
     assert all(size > 6 << 20 for size in sizes[:-2])
     assert committed("g") == {0: 200_002}
+
+
+def test_a_run_gets_all_that_is_there_in_however_many_batches():
+    with started("produce", "t", "--offsets", "--sync", "batch") as producer:
+        for number in range(100):
+            producer.stdin.write(b"%d\n" % number)
+            read_lines(producer.stdout, 1)
+        finish(producer)
+    assert deliver("t", "-g", "g", script="wc -l >> sizes").status == 0
+    assert Path("sizes").read_text().split() == ["100"]
 
 
 def test_what_grows_in_its_format_is_cut_too():
