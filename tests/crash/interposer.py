@@ -6,6 +6,7 @@ of that module is to stand between it and the kernel. That nothing goes by is ch
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 from collections.abc import Callable
@@ -27,6 +28,7 @@ CHANGING = (
     "pwritev",
     "truncate",
     "ftruncate",
+    "fchmod",
     "fsync",
     "fdatasync",
     "sync",
@@ -35,12 +37,23 @@ CHANGING = (
 
 
 class Call(NamedTuple):
-    """One call that changes files. number: counted from 0; words and options: its arguments."""
+    """One call that changes files. number: counted from 0, over this process and those it forks; words and options: its
+    arguments."""
 
     number: int
     name: str
     words: tuple[Any, ...]
     options: dict[str, Any]
+
+
+    def path(self) -> str:
+        """The absolute path of the file or directory that it is about; of a rename the old one."""
+        first = self.words[0]
+        if isinstance(first, int):
+            return os.readlink(f"/proc/self/fd/{first}")
+        directory = self.options.get("dir_fd")
+        base = os.getcwd() if directory is None else os.readlink(f"/proc/self/fd/{directory}")
+        return os.path.join(base, os.fsdecode(first))
 
 
 Perform = Callable[..., Any]
@@ -59,7 +72,7 @@ class Interposer:
     def __init__(self, around: Around) -> None:
         self._around = around
         self._real = {name: getattr(os, name) for name in CHANGING if hasattr(os, name)}
-        self._number = 0
+        self._next_number = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")  # shared with the processes we fork
 
     def __enter__(self) -> Interposer:
         for name, real in self._real.items():
@@ -73,8 +86,8 @@ class Interposer:
     def _call(self, name: str, real: Callable[..., Any], *words: Any, **options: Any) -> Any:
         if not self._changes_a_file(name, words):
             return real(*words, **options)
-        call = Call(self._number, name, words, options)
-        self._number += 1
+        call = Call(self._next_number[0], name, words, options)
+        self._next_number[0] += 1
 
         def perform(*instead: Any) -> Any:
             return real(*(instead or words), **options)
