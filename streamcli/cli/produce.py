@@ -14,11 +14,12 @@ from streamcli.cli.context import Context, complain, now_ms
 from streamcli.cli.input import CannotRead, Chunk, RecordTooLong, read_chunks, read_whole, split_chunk
 from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
 from streamcli.cli.stop import Stopped
+from streamcli.engine.ensure_topic import ensure_topic
 from streamcli.engine.produce import SYNC_NONE, Placement, Producer
 from streamcli.record.batch import Columns
-from streamcli.record.errors import NotFound, PartWritten, StreamcliError, UsageError
+from streamcli.record.errors import PartWritten, StreamcliError, UsageError
 from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory, TopicExists, check_config
+from streamcli.storage.directory import LogDirectory, check_config
 from streamcli.storage.layout import check_topic_name
 
 _MOST_RECORDS = 1 << 16
@@ -84,30 +85,16 @@ def run(context: Context, **values: Any) -> int:
     options.check()
     directory = context.open(create=not options.no_create)
     if not options.no_create:
-        ensure_topic(context, directory, options)
+        find_topic(context, directory, options)
     with context.stop.deferred() as wakeup:
         return Production(context, directory, options, wakeup).run()
 
 
-def ensure_topic(context: Context, directory: LogDirectory, options: Options) -> None:
+def find_topic(context: Context, directory: LogDirectory, options: Options) -> None:
     """Create the topic unless it is there."""
-    try:
-        there = directory.config(options.topic).partitions
-        if options.partitions not in (None, there):
-            context.notice(
-                f"topic {options.topic} exists already and has {there} partitions: --partitions changes nothing"
-            )
-    except NotFound:
-        partitions = options.new_topic().partitions
-        if options.partition is not None and options.partition >= partitions:
-            raise NotFound(
-                f"topic {options.topic} is not there yet, and with {partitions} partitions would have no partition "
-                f"{options.partition}: create it with --partitions"
-            ) from None
-        try:
-            directory.create_topic(options.topic, options.new_topic())
-        except TopicExists:
-            return  # another producer was first
+    there = ensure_topic(directory, options.topic, options.new_topic(), partition=options.partition).partitions
+    if options.partitions not in (None, there):
+        context.notice(f"topic {options.topic} exists already and has {there} partitions: --partitions changes nothing")
 
 
 class Production:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 from streamcli.engine.consume import SourceBatch
+from streamcli.engine.ensure_topic import ensure_topic
 from streamcli.engine.produce import SYNC_BATCH, Producer
 from streamcli.record.batch import Columns, Header, join_column
-from streamcli.record.errors import NotFound
 from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory, TopicExists
+from streamcli.storage.directory import LogDirectory
 
 
 class Failure(NamedTuple):
@@ -35,11 +34,7 @@ class DeadLetters:
     ) -> None:
         self.topic = topic
         self._group = group
-        try:
-            directory.config(topic)
-        except NotFound:
-            with suppress(TopicExists):
-                directory.create_topic(topic, TopicConfig(1, {}))
+        ensure_topic(directory, topic, TopicConfig(1, {}))
         self._producer = Producer(directory, topic, partition=None, sync=SYNC_BATCH, clock=clock, warn=warn)
 
     def add(self, batches: list[SourceBatch], failure: Failure) -> None:
