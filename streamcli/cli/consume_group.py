@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 
 from streamcli.cli.consume import Options, Printer
 from streamcli.cli.context import Context, now_ms
-from streamcli.cli.deliver import CommandOptions, Deliverer
+from streamcli.cli.deliver import Deliverer
+from streamcli.cli.job import CommandOptions
 from streamcli.cli.reading import Damage, ReadRequest, read_range
 from streamcli.engine.consume import SourceBatch
 from streamcli.engine.dead_letter import DeadLetters
@@ -17,10 +18,9 @@ from streamcli.engine.group import (
     BoundedConsumer,
     Consumer,
     FollowingConsumer,
-    GroupEvents,
-    GroupRequest,
     group_batches,
 )
+from streamcli.engine.group_request import GroupEvents, GroupRequest
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
 from streamcli.record.range import END
 from streamcli.storage.directory import LogDirectory

@@ -1,4 +1,4 @@
-"""consume --group -- COMMAND: records to the command's standard input, and a commit when it exits 0."""
+"""consume --group -- COMMAND: which records go to which run of the command, and when; done is what it exits 0 for."""
 
 from __future__ import annotations
 
@@ -6,100 +6,26 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from streamcli.cli.context import Context, complain
 from streamcli.cli.intake import MAX_BYTES, Delivery, Intake
+from streamcli.cli.job import CommandOptions, Job
 from streamcli.cli.reading import Damage, ReadRequest
 from streamcli.cli.render import Renderer
-from streamcli.cli.run_command import Outcome, RunningCommand, end_all
+from streamcli.cli.run_command import Outcome, end_all
 from streamcli.cli.stop import Stopped
 from streamcli.engine.dead_letter import DeadLetters, Failure
 from streamcli.engine.group import Consumer
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.errors import StreamcliError
 
-LONGEST_BACKOFF = 300.0
-"""Seconds that a pause before a retry grows to at most."""
-
 _MAX_COLLECTED = 8 * MAX_BYTES
 _MOST_HOLDING = 16
 """Partitions of which a part of a batch is kept for later runs; of others it is read again."""
 
-_LONGEST_KEY = 64 << 10
-_VARIABLES = ("TOPIC", "PARTITION", "OFFSET", "LAST_OFFSET", "KEY", "ATTEMPT", "DIR")
-
-
-class CommandOptions(NamedTuple):
-    """argv; batch: records at most in one run (None: what is there); linger, backoff, timeout: seconds; jobs: runs at once;
-    retries: after the first attempt; dead_letter: the topic for what fails for good, None to stop there."""
-
-    argv: list[str]
-    batch: int | None
-    linger: float
-    each: bool
-    jobs: int
-    retries: int
-    backoff: float
-    timeout: float | None
-    dead_letter: str | None
-
-    @property
-    def most(self) -> int | None:
-        """Records at most in one run, None for no limit."""
-        return 1 if self.each else self.batch
-
-    def pause(self, attempt: int) -> float:
-        """Seconds from an attempt, counted from 1, to the next."""
-        return min(self.backoff * 2.0 ** min(attempt - 1, 30), max(self.backoff, LONGEST_BACKOFF))
-
 
 class CommandFailed(StreamcliError):
     """The command failed for good, and there is no dead-letter topic."""
-
-
-class Job:
-    """A delivery and its runs, one after the other. `attempt`: runs started; `retry_at`: when the next one is due."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
-        self.attempt = 0
-        self.retry_at: float | None = None
-        self.running: RunningCommand | None = None
-
-    @property
-    def is_started(self) -> bool:
-        return self.attempt > 0
-
-    def start(self, options: CommandOptions, directory: str, before: Callable[[], None]) -> None:
-        self.attempt += 1
-        self.retry_at = None
-        environment = self._environment(options, os.fsencode(directory))
-        self.running = RunningCommand(options.argv, self.delivery.data(), environment, options.timeout, before)
-
-    def describe(self) -> str:
-        source, delivery = self.delivery.source, self.delivery
-        first, last = delivery.first_offset, delivery.last_offset
-        offsets = f"offset {first}" if first == last else f"offsets {first} to {last}"
-        return f"{source.topic}, partition {source.partition}, {offsets}"
-
-    def _environment(self, options: CommandOptions, directory: bytes) -> dict[bytes, bytes]:
-        """Our environment, and what the command is told of its records."""
-        ours = {b"STREAMCLI_" + name.encode() for name in _VARIABLES}
-        environment = {name: value for name, value in os.environb.items() if name not in ours}
-        delivery = self.delivery
-        environment |= {
-            b"STREAMCLI_DIR": directory,
-            b"STREAMCLI_TOPIC": delivery.source.topic.encode(),
-            b"STREAMCLI_PARTITION": b"%d" % delivery.source.partition,
-            b"STREAMCLI_OFFSET": b"%d" % delivery.first_offset,
-            b"STREAMCLI_LAST_OFFSET": b"%d" % delivery.last_offset,
-            b"STREAMCLI_ATTEMPT": b"%d" % self.attempt,
-        }
-        key = delivery.batches[0].batch.keys()[0] if options.each else None
-        if key is not None and b"\0" not in key and len(key) <= _LONGEST_KEY:
-            environment[b"STREAMCLI_KEY"] = key
-        return environment
 
 
 class Deliverer:
@@ -225,6 +151,8 @@ class Deliverer:
             most = self._left + before if most is None else min(most, self._left + before)
         if not intake.fill(delivery, most):
             self._unread.discard(place)
+            if not intake.is_holding:  # with what was gone past at the end: damage whose extent is known
+                delivery.end = max(delivery.end, intake.read.cursor.offset)
         if delivery.records > before:
             self._last_record = time.monotonic()
             self._jobs[place] = job
@@ -239,8 +167,8 @@ class Deliverer:
             if len(self._running()) >= self._options.jobs:
                 return
             if job.running is None and now >= self._due(job) and not self._is_gathering(place):
-                lease = self._consumer.lease(place)
-                job.start(self._options, os.path.abspath(self._context.path), lease.note_command)
+                note = self._consumer.owned.lease(place).note_command
+                job.start(self._options, os.path.abspath(self._context.path), note)
 
     def _is_gathering(self, place: TopicPartition) -> bool:
         """Whether more for the next run is there already, and has only to be read."""
@@ -254,15 +182,11 @@ class Deliverer:
         return job.delivery.since + self._options.linger if waits else job.delivery.since
 
     def _step_runs(self) -> None:
-        has_ended = False
         for place, job in list(self._jobs.items()):
             outcome = job.running.step() if job.running is not None else None
             if outcome is not None:
                 job.running = None
-                has_ended = True
                 self._guard(self._conclude, place, job, outcome)
-        if has_ended:  # At once: the work is done, and doing it again is what the commit prevents.
-            self._guard(self._consumer.owned.commit)
 
     def _conclude(self, place: TopicPartition, job: Job, outcome: Outcome) -> None:
         if outcome.status == 0 or self._gave_up(job, outcome):
@@ -271,7 +195,7 @@ class Deliverer:
     def _done(self, place: TopicPartition, delivery: Delivery) -> None:
         del self._jobs[place]
         self.delivered += delivery.records
-        self._consumer.owned.processed(delivery.source, delivery.end)
+        self._consumer.owned.done(delivery.source, delivery.end)
         self._intakes[place] = self._intakes.pop(place)
 
     def _gave_up(self, job: Job, outcome: Outcome) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
+from streamcli.groups.orphan import open_pidfd
 from streamcli.record.errors import StreamcliError
 from streamcli.storage import durable
 
@@ -75,7 +76,7 @@ class RunningCommand:
         self._stderr: int | None = self._process.stderr.fileno()
         os.set_blocking(self._stderr, False)
         self._kept = b""
-        self._pidfd = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+        self._pidfd = open_pidfd(self._process.pid)
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout
         self._timed_out = False

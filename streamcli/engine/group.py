@@ -1,32 +1,21 @@
-"""Consuming as a member of a group: from the committed offsets on, what the leases allow, and commits of what was processed."""
+"""Consuming as a member of a group: which partitions, as others come and go, and the batches of these."""
 
 from __future__ import annotations
 
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
-from streamcli.engine.consume import (
-    PartitionRead,
-    Source,
-    SourceBatch,
-    matching_topics,
-    merged,
-    start_reads,
-)
+from streamcli.engine.consume import SourceBatch, matching_topics, merged
+from streamcli.engine.group_request import GroupEvents, GroupRequest
+from streamcli.engine.owned import OwnedPartitions
 from streamcli.groups.assignment import TopicPartition
-from streamcli.groups.journal import COMMIT, Commit
-from streamcli.groups.member import GroupDirectory, Lease, Membership, take_lease
+from streamcli.groups.lease import Lease, take_lease
+from streamcli.groups.member import GroupDirectory, Membership
 from streamcli.groups.share import Share, Subscription
-from streamcli.record.errors import CorruptData, OffsetOutOfRange
-from streamcli.record.range import Range
+from streamcli.record.errors import CorruptData
 from streamcli.storage.directory import LogDirectory
-from streamcli.storage.log import Log
 from streamcli.storage.watch import Wake, Watcher
-
-COMMIT_INTERVAL = 1.0
-"""Seconds from one commit to the next while records are consumed: each costs an fsync."""
 
 FALLBACK = 1.0
 """Seconds after which a member looks at its group though nothing woke it."""
@@ -35,131 +24,6 @@ _EAGER = 0.005
 _EAGER_LOOKS = 40
 """How soon, and how often after a wake, a lock that is still held is tried again: the kernel reports that a file was
 closed a moment before it drops the lock."""
-
-
-class GroupRequest(NamedTuple):
-    """topics: names and globs; start: where partitions without a commit begin; commits: False for --commit none.
-
-    idle: seconds without a record after which following ends; hangup: a pipe whose reader's leaving ends following.
-    """
-
-    group: str
-    topics: list[str]
-    start: Range
-    follow: bool
-    commits: bool
-    idle: float | None
-    hangup: int | None
-
-
-class GroupEvents(NamedTuple):
-    """What the consumer asks of its caller. clock: ms since the epoch; warn: takes a line for the user."""
-
-    clock: Callable[[], int]
-    warn: Callable[[str], None]
-
-
-class Owned:
-    """A partition whose lease this process holds. `position`: the next offset to process; `committed`: the journal's."""
-
-    __slots__ = ("committed", "position", "read")
-
-    def __init__(self, read: PartitionRead, committed: int | None) -> None:
-        self.read = read
-        self.position = read.cursor.offset
-        self.committed = committed
-
-
-class OwnedPartitions:
-    """The partitions a member holds, their positions, and commits of these."""
-
-    def __init__(
-        self, directory: LogDirectory, group: GroupDirectory, request: GroupRequest, events: GroupEvents, member: str
-    ) -> None:
-        self._directory = directory
-        self._request = request
-        self._events = events
-        self._member = member
-        self._journal = group.journal
-        self._owned: dict[TopicPartition, Owned] = {}
-        self._last_commit = time.monotonic()
-
-    def take(self, places: list[TopicPartition], *, follow: bool) -> None:
-        """Begin with partitions whose leases were just taken: only now is the committed offset nobody else's to move."""
-        if not places:
-            return
-        committed = self._journal.committed()
-        for place in places:
-            source = Source(*place, Log(self._directory.partition_directory(*place)))
-            read = self._start(source, committed.get(place), follow=follow)
-            self._owned[place] = Owned(read, committed.get(place))
-        if any(place not in committed and self._owned[place].position for place in places):
-            self.commit()  # where the group begins is settled: the next run may not begin at a later end
-
-    def reads(self, directories: set[str] | None = None) -> list[PartitionRead]:
-        """The reads of all partitions, or of those in some directories."""
-        reads = [owned.read for owned in self._owned.values()]
-        return reads if directories is None else [read for read in reads if read.source.log.directory in directories]
-
-    def processed(self, source: Source, offset: int) -> None:
-        """Everything of this partition before `offset` is processed."""
-        self._owned[source.topic, source.partition].position = offset
-
-    def drop(self, place: TopicPartition) -> None:
-        self._owned.pop(place).read.cursor.close()
-
-    def commit_due_in(self) -> float | None:
-        """Seconds until progress has to be committed; None when there is none."""
-        if not self._request.commits or not self._uncommitted():
-            return None
-        return max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic())
-
-    def commit_if_due(self) -> None:
-        if self.commit_due_in() == 0.0:
-            self.commit()
-
-    def commit(self) -> None:
-        """Make the positions the committed offsets, on disk, after the records before them: never ahead of the log."""
-        self._last_commit = time.monotonic()
-        places = self._uncommitted() if self._request.commits else []
-        for place in places:
-            self._owned[place].read.source.log.make_durable(self._owned[place].position)
-        now = self._events.clock()
-        entries = [(place, self._owned[place].position) for place in places]
-        self._journal.append([Commit(now, COMMIT, *place, offset, self._member) for place, offset in entries])
-        for place, offset in entries:
-            self._owned[place].committed = offset
-
-    def _uncommitted(self) -> list[TopicPartition]:
-        return [place for place, owned in sorted(self._owned.items()) if owned.position != (owned.committed or 0)]
-
-    def _start(self, source: Source, committed: int | None, *, follow: bool) -> PartitionRead:
-        if committed is None:
-            return start_reads([source], self._request.start, follow=follow, on_missing=self._tell_missing)[0]
-        tail = source.log.tail()
-        if tail.missing:
-            self._tell_missing(source, tail.missing)
-        if committed > tail.end.offset:
-            raise OffsetOutOfRange(
-                f"the committed offset {committed} is after the end of the log ({source.topic}, partition {source.partition} "
-                f"ends at {tail.end.offset}): records were lost, or the topic was made anew; choose where to go on with "
-                f"`streamcli groups reset {self._request.group} {source.topic} --to end`"
-            )
-        start = source.log.start()
-        if committed < start:
-            self._events.warn(
-                f"{start - committed} records of {source.topic}, partition {source.partition}, are gone since offset "
-                f"{committed} was committed: retention removed them; going on at {start}"
-            )
-        begin = max(committed, start)
-        cursor = source.log.cursor(begin, None, tail) if follow else source.log.cursor(begin, tail.end)
-        return PartitionRead(source, cursor, None)
-
-    def _tell_missing(self, source: Source, size: int) -> None:
-        self._events.warn(
-            f"{size} bytes that were known to be on disk are missing at the end of {source.topic}, "
-            f"partition {source.partition} ({source.log.directory})"
-        )
 
 
 class BoundedConsumer:
@@ -172,30 +36,33 @@ class BoundedConsumer:
         self._membership = Membership(self._group, request.topics, is_assigned=False)
         self._leases: dict[TopicPartition, Lease] = {}
         self._watcher = Watcher()
-        self.owned = OwnedPartitions(directory, self._group, request, events, self._membership.member)
+        self.owned = OwnedPartitions(directory, self._group, request, events, self._membership)
         try:
             # Whoever holds this lock and saw no member alive may be moving the offsets that are read below.
             with self._group.coordinate():
                 self._group.sweep_dead()
-            self.owned.take([place for place in places if self._take(place)], follow=False)
+            self._take_free(places)
+            self.owned.take(self._leases, follow=False)
         except BaseException:
             self._leave()
             raise
 
-    def lease(self, place: TopicPartition) -> Lease:
-        return self._leases[place]
-
-    def settle(self, _: set[TopicPartition]) -> bool:
-        """Nothing changes hands while a bounded run lasts."""
+    def settle(self, busy: set[TopicPartition]) -> bool:
+        """Nothing changes hands while a bounded run lasts, but for what is forfeited, and not `busy`: that is given up."""
+        self._membership.check_there()
+        for place in self.owned.forfeited - busy:
+            self.owned.drop(place)
+            self._leases.pop(place).release()
         return False
 
     def has_changed(self) -> bool:
-        return False
+        return bool(self.owned.forfeited)
 
     def wait(self, timeout: float | None, others: Iterable[tuple[int, int]]) -> Wake | None:
         """None when all was read and there is nothing else to wait for."""
-        others = list(others)
-        return self._watcher.wait(timeout, others=others) if others or timeout is not None else None
+        others, due = list(others), [timeout, self.owned.commit_due_in()]
+        waits = [seconds for seconds in due if seconds is not None]
+        return self._watcher.wait(min(waits, default=None), others=others) if others or waits else None
 
     def close(self) -> None:
         """Commit, and give up the leases."""
@@ -210,11 +77,11 @@ class BoundedConsumer:
         self._membership.leave()
         self._watcher.close()
 
-    def _take(self, place: TopicPartition) -> bool:
-        lease = take_lease(self._group, place, self._membership.member)
-        if lease is not None:
-            self._leases[place] = lease
-        return lease is not None
+    def _take_free(self, places: list[TopicPartition]) -> None:
+        for place in places:
+            lease = take_lease(self._group.path, place, self._membership.member)
+            if lease is not None:
+                self._leases[place] = lease
 
 
 class FollowingConsumer:
@@ -231,27 +98,25 @@ class FollowingConsumer:
         self._watcher.add(self._group.members_path, closings=True)
         self._watcher.add(directory.topics_directory())
         self._share = Share(self._group, request.topics, _subscription(directory))
-        self.owned = OwnedPartitions(directory, self._group, request, events, self._share.member)
+        self.owned = OwnedPartitions(directory, self._group, request, events, self._share.membership)
         self._eager = _EAGER_LOOKS
 
     def has_changed(self) -> bool:
         """Whether `settle` has something to do: to be asked between batches."""
-        return self._share.has_changed()
-
-    def lease(self, place: TopicPartition) -> Lease:
-        return self._share.lease(place)
+        return self._share.has_changed() or bool(self.owned.forfeited)
 
     def settle(self, busy: set[TopicPartition]) -> bool:
         """Give up what was lost, after a commit, but for what is `busy`; take what was gained and is free by now.
 
-        True when something was taken: there may be records in it that no write will tell of.
+        True when something was taken: there may be records in it that no write will tell of. StreamcliError when the others
+        do not see this member any more.
         """
+        self._share.membership.check_there()
         if self._share.has_changed():
             self._share.adopt()
-        lost = self._share.lost() - busy
-        if lost:
+        if self._share.lost() - busy:
             self.owned.commit()
-        for place in lost:
+        for place in (self._share.lost() | self.owned.forfeited) - busy:
             self.owned.drop(place)
             self._share.give_up(place)
         if not self._share.waits_for_leases:
@@ -329,6 +194,7 @@ def group_batches(
                 break
         else:
             before_wait()
+            consumer.owned.pass_damage()
             left = None if request.idle is None else last_record + request.idle - time.monotonic()
             if not request.follow or (left is not None and left <= 0):
                 return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from streamcli.engine.consume import Source
 from streamcli.groups.assignment import TopicPartition
-from streamcli.groups.journal import IMPORT, RESET, UNDO, Commit
-from streamcli.groups.member import GroupDirectory, lease_holder
+from streamcli.groups.journal import COMMIT, IMPORT, RESET, UNDO, Commit
+from streamcli.groups.lease import lease_holder
+from streamcli.groups.member import GroupDirectory
 from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, StreamcliError
 from streamcli.storage import durable, layout
 from streamcli.storage.directory import LogDirectory
@@ -62,20 +64,22 @@ def describe_group(directory: LogDirectory, group: GroupDirectory, now_ms: int) 
             end = Log(directory.partition_directory(topic, number)).end().offset
             offset = history[-1].offset if history else None
             lag = None if offset is None else end - offset
-            holder = lease_holder(group, (topic, number))
+            holder = lease_holder(group.path, (topic, number))
             states.append(PartitionState(topic, number, offset, end, lag, _rate(history, now_ms), holder))
     return states
 
 
 def _rate(commits: list[Commit], now_ms: int) -> float | None:
-    """Records a second over the commits of the last RATE_WINDOW, from the last before it."""
-    known = [commit for commit in commits if commit.offset is not None]
-    recent = [commit for commit in known if commit.time >= now_ms - RATE_WINDOW]
-    first = known[len(known) - len(recent) - 1 : len(known) - len(recent)] or recent[:1]
-    if not recent or recent[-1].time <= first[0].time:
-        return None
-    done = (recent[-1].offset or 0) - (first[0].offset or 0)
-    return max(0.0, done * 1000 / (recent[-1].time - first[0].time))
+    """Records a second over the commits of the last RATE_WINDOW, each from the entry before it. An entry by which a person
+    moved the offset is where the next commit starts from, and no progress itself."""
+    done = elapsed = 0
+    for before, commit in pairwise(commits):
+        if commit.time < now_ms - RATE_WINDOW or commit.kind != COMMIT:
+            continue
+        if before.offset is not None and commit.offset is not None:
+            done += commit.offset - before.offset
+            elapsed += commit.time - before.time
+    return max(0.0, done * 1000 / elapsed) if elapsed > 0 else None
 
 
 def refuse_while_alive(group: GroupDirectory, what: str) -> None:

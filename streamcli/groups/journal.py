@@ -144,6 +144,10 @@ class Journal:
         """All entries, oldest first; none when nothing was ever committed."""
         return decode_journal(self._bytes(), self._path)[0]
 
+    def newest(self) -> dict[TopicPartition, Commit]:
+        """The last entry of each partition that has one."""
+        return {commit.place: commit for commit in self.read()}
+
     def committed(self) -> dict[TopicPartition, int]:
         """The committed offset of each partition that has one."""
         return newest(self.read())

@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamcli.groups.assignment import Assignment, TopicPartition, assign
+from streamcli.groups.assignment import Assignment, assign
 from streamcli.groups.journal import Journal
-from streamcli.groups.orphan import NOTE_SIZE, end_orphan, own_note
+from streamcli.record.errors import StreamcliError
 from streamcli.storage import durable, layout
 from streamcli.storage.directory import LogDirectory
-from streamcli.storage.locks import ExclusiveLock, try_exclusive, unlock
+from streamcli.storage.locks import ExclusiveLock, is_at_path, try_exclusive
 
 
 class MemberInfo(NamedTuple):
@@ -133,7 +133,7 @@ class GroupDirectory:
     def _living(self, member: str) -> MemberInfo | None:
         try:
             fd = os.open(os.path.join(self.members_path, member), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        except FileNotFoundError:  # any other error says nothing about the member's life
             return None
         try:
             if try_exclusive(fd, shared=True):
@@ -157,68 +157,21 @@ class Membership:
         durable.write_all(self._fd, json.dumps(info).encode() + b"\n", 0)
         durable.rename_file(temporary, self._path)
 
+    def is_there(self) -> bool:
+        """Whether the others still see this member."""
+        return is_at_path(self._fd, self._path)
+
+    def check_there(self) -> None:
+        """StreamcliError once the file is gone: whoever looks takes this member for dead, and may move its offsets."""
+        if not self.is_there():
+            raise StreamcliError(
+                f"the file of this member was removed while it ran ({self._path}): what it processed since its last commit "
+                "is not committed and will be processed again; start it again"
+            )
+
     def leave(self) -> None:
         durable.remove_file(self._path)
         os.close(self._fd)
-
-
-class Lease:
-    """The right to consume a partition: held by one process at a time, until `release` or its end.
-
-    It is locked through a descriptor for reading, so that a try that fails wakes nobody; a second one, for writing, is
-    what inotify reports the closing of to those who wait for the lease. The file names its holder, and the command that
-    the holder runs: see groups.orphan.
-    """
-
-    def __init__(self, lock_fd: int, path: str, member: str) -> None:
-        self._lock_fd = lock_fd
-        self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        line = member.encode() + b"\n"
-        self._note_at = len(line)
-        durable.truncate(self._fd, 0)
-        durable.write_all(self._fd, line.ljust(len(line) + NOTE_SIZE), 0)
-
-    def note_command(self) -> None:
-        """To be called by the process that is about to become a command for this partition's records."""
-        durable.write_all(self._fd, own_note(), self._note_at)
-
-    def release(self) -> None:
-        os.close(self._lock_fd)
-        os.close(self._fd)
-
-
-def take_lease(group: GroupDirectory, place: TopicPartition, member: str) -> Lease | None:
-    """The lease of a partition, or None while another process holds it, or a command of its last holder will not end."""
-    path = layout.lease_path(group.path, *place)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except FileNotFoundError:
-        durable.make_directories(os.path.dirname(path))
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    while not try_exclusive(fd):
-        if not try_exclusive(fd, shared=True):
-            os.close(fd)
-            return None
-        # Only a probe was in the way, which is gone in a moment.
-        unlock(fd)
-    if not end_orphan(os.pread(fd, 4096, 0).partition(b"\n")[2]):
-        os.close(fd)
-        return None
-    return Lease(fd, path, member)
-
-
-def lease_holder(group: GroupDirectory, place: TopicPartition) -> str | None:
-    """The member that holds a partition's lease, None when nobody does."""
-    try:
-        fd = os.open(layout.lease_path(group.path, *place), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        if try_exclusive(fd, shared=True):
-            return None
-        return os.read(fd, 4096).decode(errors="replace").partition("\n")[0].strip()
-    finally:
-        os.close(fd)
 
 
 def _decode_member(member: str, data: bytes) -> MemberInfo | None:

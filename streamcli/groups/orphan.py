@@ -16,51 +16,82 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 
-from streamcli.storage.durable import boot_id
+from streamcli.storage import durable
 
 NOTE_SIZE = 80
 
 _PATIENCE = 100
 """Milliseconds for a process that was killed to be gone; who takes the lease tries again later."""
 
+_LOOK = 0.001
+"""Seconds from one look to the next for its end, where the system has no pidfds."""
+
+_ENDED = ("Z", "X")
+_UNKNOWN = "-"
+
 
 def own_note() -> bytes:
     """The note of this process."""
     pid = os.getpid()
-    return f"{pid} {_start_time(pid)} {boot_id()}\n".encode().rjust(NOTE_SIZE)
+    return f"{pid} {_state_and_start(pid)[1]} {durable.boot_id()}\n".encode().rjust(NOTE_SIZE)
 
 
 def end_orphan(note: bytes) -> bool:
     """Kill the process of a note, and its process group; True when it is gone, False when it has to be waited for."""
     words = note.decode(errors="replace").split()
-    if len(words) != 3 or words[2] != boot_id() or not hasattr(os, "pidfd_open"):
+    if len(words) != 3 or not words[0].isdecimal() or words[1] == _UNKNOWN or words[2] != durable.boot_id():
         return True
-    pid = int(words[0])
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
+    if _state_and_start(words[0])[1] != words[1]:
         return True
+    pid, start = int(words[0]), words[1]
+    pidfd = open_pidfd(pid)
     try:
-        if _start_time(pid) != words[1]:
-            return True
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return True
     except PermissionError:  # another user's: it has to come to its own end
         return False
     else:
+        return _ends(pid, start, pidfd)
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that a poll finds readable once the process has ended; None where the system gives none."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # an older kernel, a filter of system calls, or no such process
+        return None
+
+
+def _ends(pid: int, start: str, pidfd: int | None) -> bool:
+    """Whether a process that was killed is gone within _PATIENCE; it is looked at again and again where there are no pidfds."""
+    if pidfd is not None:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         return bool(poll.poll(_PATIENCE))
-    finally:
-        os.close(pidfd)
+    deadline = time.monotonic() + _PATIENCE / 1000
+    while True:
+        state, found = _state_and_start(pid)
+        if found != start or state in _ENDED:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK)
 
 
-def _start_time(pid: int) -> str:
-    """Field 22 of /proc/PID/stat, counted from the state, which follows the name in parentheses; "-" without such a process."""
+def _state_and_start(pid: int | str) -> tuple[str, str]:
+    """Fields 3 and 22 of /proc/PID/stat, counted from the end of the name, which is in parentheses; _UNKNOWN without such a
+    process, or /proc."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[19].decode()
+            fields = file.read().rpartition(b")")[2].decode().split()
+            return fields[0], fields[19]
     except (OSError, IndexError):
-        return "-"
+        return _UNKNOWN, _UNKNOWN

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from streamcli.groups.assignment import TopicPartition, moved
-from streamcli.groups.member import Generation, GroupDirectory, Lease, Membership, take_lease
+from streamcli.groups.lease import Lease, take_lease
+from streamcli.groups.member import Generation, GroupDirectory, Membership
 
 
 class Subscription(NamedTuple):
@@ -29,12 +30,12 @@ class Share:
         self._leases: dict[TopicPartition, Lease] = {}
         self._signature: tuple[int, int] | None = None
         self._generation = Generation(0, {})
-        self._membership = Membership(group, topics, is_assigned=True)
+        self.membership = Membership(group, topics, is_assigned=True)
         self._rebalance()
 
     @property
     def member(self) -> str:
-        return self._membership.member
+        return self.membership.member
 
     @property
     def waits_for_leases(self) -> bool:
@@ -57,17 +58,13 @@ class Share:
     def give_up(self, place: TopicPartition) -> None:
         self._leases.pop(place).release()
 
-    def lease(self, place: TopicPartition) -> Lease:
-        return self._leases[place]
-
-    def gain(self) -> list[TopicPartition]:
+    def gain(self) -> dict[TopicPartition, Lease]:
         """Take the leases of what is assigned and free by now; returns those taken."""
-        gained = []
+        gained = {}
         for place in sorted(moved(self._leases, self._assigned())[1]):
-            lease = take_lease(self._group, place, self.member)
+            lease = take_lease(self._group.path, place, self.member)
             if lease is not None:
-                self._leases[place] = lease
-                gained.append(place)
+                self._leases[place] = gained[place] = lease
         return gained
 
     def look_around(self) -> None:
@@ -89,8 +86,11 @@ class Share:
         """Give up what is left and let the others share it."""
         for place in list(self._leases):
             self.give_up(place)
+        if not self.membership.is_there():
+            self.membership.leave()  # the others share it when they see that; the group itself may be gone
+            return
         with self._group.coordinate():
-            self._membership.leave()
+            self.membership.leave()
             self._group.rebalance(self._subscription.partitions, self._subscription.matches)
 
     def _assigned(self) -> set[TopicPartition]:

@@ -76,7 +76,7 @@ class ExclusiveLock:
 
     def __enter__(self) -> ExclusiveLock:
         self._acquire()
-        while not self._is_at_its_path():  # the file was removed: whoever comes now locks another
+        while not is_at_path(self._fd, self._path):  # the file was removed: whoever comes now locks another
             self.release()
             successor = self._open()
             os.close(self._fd)
@@ -116,12 +116,6 @@ class ExclusiveLock:
                 "see who with fuser, or wait longer with --lock-timeout"
             )
 
-    def _is_at_its_path(self) -> bool:
-        try:
-            return os.stat(self._path).st_ino == os.fstat(self._fd).st_ino
-        except FileNotFoundError:
-            return False
-
     def close(self) -> None:
         os.close(self._fd)
 
@@ -138,6 +132,14 @@ def try_exclusive(fd: int, *, shared: bool = False) -> bool:
     except OSError as error:
         raise lock_error(error, "a lock of the group") from None
     return True
+
+
+def is_at_path(fd: int, path: str) -> bool:
+    """Whether the open file is the one at `path`: a lock on another, or on one that was removed, keeps nobody out."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def unlock(fd: int) -> None:
