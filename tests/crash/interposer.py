@@ -45,7 +45,6 @@ class Call(NamedTuple):
     words: tuple[Any, ...]
     options: dict[str, Any]
 
-
     def path(self) -> str:
         """The absolute path of the file or directory that it is about; of a rename the old one."""
         first = self.words[0]
