@@ -10,7 +10,8 @@ hexadecimal digits. One file for the group and one line for an append, so that a
 fsync and is whole or not there.
 
 A crash leaves a last line without its newline, or with blocks that were never written, which are NUL bytes: it is
-passed over, and cut off at the next commit. Any other line that fails is damage, and is never passed over: the
+passed over, and cut off at the next commit. It leaves no more than one such line, since what stands before a line is on
+disk before that is written. Any other line that fails is damage, and is never passed over: the
 commits it held may be the newest, and going on from older ones would be silent repetition. For the same reason the
 file is made with the group, and its first line with it: no file, or an empty one, is damage too.
 """
@@ -36,6 +37,9 @@ FIRST_LINE = b"streamcli-commits 1\n"
 
 LONGEST = 1 << 20
 """Bytes of journal: each time it grows past a multiple of this, it is rewritten with the newest entries of each partition."""
+
+_SECTOR = 512
+"""Bytes that a disk writes as a whole."""
 
 KEPT_PER_PARTITION = 8
 """Entries of a partition that a rewrite keeps, for `groups log` and `groups undo`; fewer where they fill half of LONGEST."""
@@ -102,8 +106,11 @@ def _damaged(path: str, number: int) -> DamagedCommits:
     return DamagedCommits("damaged", f"{path}, line {number}", remedy)
 
 
-def decode_journal(data: bytes, path: str) -> tuple[list[Commit], int]:
-    """(entries, bytes of them). What a crash left at the end is not among them; DamagedCommits for any other damage."""
+def decode_journal(data: bytes, path: str, left_out: int = 0) -> tuple[list[Commit], int]:
+    """(entries, bytes of them). What a crash left at the end is not among them; DamagedCommits for any other damage.
+
+    left_out: bytes of the file that are missing in `data` after its first line.
+    """
     if not data.startswith(FIRST_LINE):
         raise _damaged(path, 1)
     commits: list[Commit] = []
@@ -112,19 +119,27 @@ def decode_journal(data: bytes, path: str) -> tuple[list[Commit], int]:
     for number, line in enumerate(lines[:-1]):
         found = decode_line(line)
         if found is None:
-            if number == len(lines) - 2 and not lines[-1] and _has_unwritten_blocks(line):
+            is_last = number == len(lines) - 2 and not lines[-1]
+            if is_last and _has_unwritten_blocks(line, position + left_out):
                 return commits, position
             raise _damaged(path, number + 2)
         commits += found
         position += len(line) + 1
-    if decode_line(lines[-1][:-1]) is not None:  # whole, but for the newline, which is another byte
+    is_whole = decode_line(lines[-1][:-1]) is not None  # but for the newline, which is another byte
+    if is_whole and not _is_unwritten_block(lines[-1][-1:], position + left_out + len(lines[-1]) - 1):
         raise _damaged(path, len(lines) + 1)
     return commits, position
 
 
-def _has_unwritten_blocks(line: bytes) -> bool:
-    """Whether a crash lost part of the line: a single NUL byte is not that but damage."""
-    return b"\0\0" in line
+def _has_unwritten_blocks(line: bytes, position: int) -> bool:
+    """Whether a crash lost part of the line that lies at a position: a single NUL byte is not that but damage, unless it is
+    the end of a sector."""
+    return b"\0\0" in line or _is_unwritten_block(line[:1], position + 1)
+
+
+def _is_unwritten_block(byte: bytes, boundary: int) -> bool:
+    """Whether a byte beside this boundary is all that a line has in its sector, and was never written."""
+    return byte == b"\0" and boundary % _SECTOR == 0
 
 
 class Journal:
@@ -134,6 +149,7 @@ class Journal:
         self._path = path
         self._lock_path = lock_path
         self._lock_timeout = lock_timeout
+        self._on_disk: tuple[int, int] | None = None  # the file, and how much of it, after our last append
 
     def create(self) -> None:
         """Make it, without an entry, unless it is there. Under the group's lock."""
@@ -172,13 +188,19 @@ class Journal:
             raise self._gone() from None
         try:
             end = self._end_of_lines(fd)
-            durable.truncate(fd, end)
+            status = os.fstat(fd)
+            if status.st_size != end:
+                durable.truncate(fd, end)
+            if self._on_disk != (status.st_ino, status.st_size):
+                durable.sync_data(fd)  # the line of a member that was killed, or the cut at a torn one
+            self._on_disk = None
             try:
                 durable.write_all(fd, data, end)
             except BaseException:
                 durable.truncate(fd, end)
                 raise
             durable.sync_data(fd)
+            self._on_disk = (status.st_ino, end + len(data))
         finally:
             os.close(fd)
         if end // LONGEST != (end + len(data)) // LONGEST:
@@ -200,7 +222,8 @@ class Journal:
             lines = tail[tail.find(b"\n") + 1 :]
             if start > 0 and b"\n" in lines:
                 with suppress(DamagedCommits):  # it is raised below, with the right number of the line
-                    return size - len(lines) + decode_journal(FIRST_LINE + lines, self._path)[1] - len(FIRST_LINE)
+                    left_out = size - len(lines) - len(FIRST_LINE)
+                    return decode_journal(FIRST_LINE + lines, self._path, left_out)[1] + left_out
         return decode_journal(self._bytes(), self._path)[1]
 
     def _bytes(self) -> bytes:

@@ -1,4 +1,7 @@
-"""What commits cost: at most one fsync in a commit interval, however many batches and partitions were consumed."""
+"""What commits cost: at most one fsync in a commit interval, however many batches and partitions were consumed.
+
+And one more at a member's first commit, for the line of another that it finds there: that may have been killed before its own.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def test_one_fsync_in_a_commit_interval(tmp_path: Path) -> None:
     synced = sum(1 for line in calls.read_text().splitlines() if "sync(" in line) if calls.exists() else lines
     print(f"{lines} lines of commits, {synced} fsyncs in {most - 1:.1f} s, {len(log_ends(['t']))} partitions")
     assert 2 <= lines <= most
-    assert lines <= synced <= most
+    assert lines <= synced <= most + 1
 
 
 def commit_lines() -> int:
