@@ -1,0 +1,392 @@
+"""What streamcli does while the power fails: scenarios for the power-cut rig, each run once, by streamcli's own code.
+
+Commands where a command is what matters, the engine where the order of batches is. What is acknowledged is noted as soon as
+the user knows it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from streamcli.cli.main import run
+from streamcli.engine import produce as produce_module
+from streamcli.engine.consume import merged
+from streamcli.engine.group import BoundedConsumer, GroupEvents, GroupRequest
+from streamcli.engine.group_admin import group_names, open_group
+from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, SYNC_NONE, Producer
+from streamcli.groups import journal
+from streamcli.record.batch import Columns
+from streamcli.storage.config import TopicConfig
+from streamcli.storage.directory import LogDirectory
+from tests.crash.oracle import ALL, LOCK_TIMEOUT, read_partition
+from tests.crash.trace import Recorder
+
+TOPIC = "clicks"
+
+
+class Session:
+    """A log directory that is used under a recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.path = str(recorder.root / "log")
+        self._counts: dict[tuple[str, int], int] = {}
+        self._time = 1_700_000_000_000
+
+    def directory(self) -> LogDirectory:
+        return LogDirectory(self.path, lock_timeout=LOCK_TIMEOUT, create=True)
+
+    def create(self, topic: str, partitions: int = 1, **config: int) -> None:
+        self.recorder.note("create", topic=topic, partitions=partitions)
+        overrides = {name.replace("_", "."): value for name, value in config.items()}
+        self.directory().create_topic(topic, TopicConfig(partitions, overrides))
+        self.recorder.note("created", topic=topic)
+
+    def delete(self, topic: str) -> None:
+        self.recorder.note("delete", topic=topic)
+        self.directory().delete_topic(topic)
+        self.recorder.note("deleted", topic=topic)
+
+    def producer(self, topic: str, sync: str) -> Producer:
+        return Producer(self.directory(), topic, partition=None, sync=sync, clock=self.clock, warn=print)
+
+    def values(self, topic: str, partition: int, count: int, size: int = 30) -> list[str]:
+        """New values for a partition, about to be appended."""
+        first = self._counts.get((topic, partition), 0)
+        self._counts[topic, partition] = first + count
+        values = [f"{topic} {partition} {first + number} ".ljust(size, "x") for number in range(count)]
+        self.recorder.note("append", topic=topic, partition=partition, values=values)
+        return values
+
+    def append(self, producer: Producer, topic: str, partition: int, count: int, size: int = 30) -> None:
+        """Append one batch."""
+        values = self.values(topic, partition, count, size)
+        producer.append(columns(values), [partition] * count)
+
+    def acknowledge(self, topic: str, *partitions: int) -> None:
+        """All that was appended to these partitions is acknowledged."""
+        for partition in partitions or (0,):
+            self.recorder.note("appended", topic=topic, partition=partition, end=self._counts[topic, partition])
+
+    def consume(self, group: str, topics: list[str], commit_every: int = 1) -> None:
+        """A bounded run of a group that commits after so many batches."""
+        request = GroupRequest(group, topics, ALL, follow=False, commits=True, idle=None, hangup=None)
+        consumer = BoundedConsumer(self.directory(), request, GroupEvents(self.clock, print))
+        done: dict[tuple[str, int], int] = {}
+        for number, (source, batch) in enumerate(merged(consumer.owned.reads(), _raise)):
+            place = {"topic": source.topic, "partition": source.partition}
+            self.recorder.note("processed", group=group, **place, offset=batch.next_offset)
+            consumer.owned.processed(source, batch.next_offset)
+            done[source.topic, source.partition] = batch.next_offset
+            if number % commit_every == 0:
+                consumer.owned.commit()
+                self._committed(group, done)
+        consumer.close()
+        self._committed(group, done)
+
+    def command(self, *words: str) -> int:
+        """Run a command line, with nothing on its standard input."""
+        return run(["--dir", self.path, *words])
+
+    def produce(self, topic: str, chunks: Iterable[list[str]], *words: str) -> None:
+        """Run `produce --offsets`, which gets a chunk as soon as it printed the offsets of the one before."""
+        rest = iter(chunks)
+        readable, writable = os.pipe()
+        os.dup2(readable, 0)
+        os.close(readable)
+        printed = 0
+
+        def feed(data: bytes = b"") -> None:
+            nonlocal printed
+            printed += data.count(b"\n")
+            if data:
+                self.recorder.note("created", topic=topic)
+                self.recorder.note("appended", topic=topic, partition=0, end=printed)
+            values = next(rest, None)
+            if values is None:
+                os.close(writable)
+                return
+            self.recorder.note("append", topic=topic, partition=0, values=values)
+            os.write(writable, "".join(value + "\n" for value in values).encode())
+
+        self.recorder.note("create", topic=topic, partitions=1)
+        self.recorder.on_print = feed
+        feed()
+        assert self.command("produce", topic, "--offsets", *words) == 0
+        self.recorder.on_print = None
+
+    def clock(self) -> int:
+        self._time += 1
+        return self._time
+
+    def _committed(self, group: str, done: dict[tuple[str, int], int]) -> None:
+        for (topic, partition), offset in done.items():
+            self.recorder.note("committed", group=group, topic=topic, partition=partition, offset=offset)
+
+
+def columns(values: list[str]) -> Columns:
+    return Columns(len(values), "".join(value + "\n" for value in values).encode())
+
+
+def _raise(damage: Exception) -> None:
+    raise damage
+
+
+def produce_sync_batch(recorder: Recorder) -> None:
+    """The first command in an empty place: log directory, topic, and batches that are acknowledged one by one."""
+    session = Session(recorder)
+    chunks = [
+        [f"line {number} of chunk {chunk}" * (1 + 20 * (chunk == 3)) for number in range(4)] for chunk in range(7)
+    ]
+    session.produce(TOPIC, chunks, "--sync", "batch")
+
+
+def produce_sync_exit(recorder: Recorder) -> None:
+    """Batches of several sectors, some fsynced beside the appending, most not until the end."""
+    session = Session(recorder)
+    session.create(TOPIC)
+    producer = session.producer(TOPIC, SYNC_EXIT)
+    for number in range(5):
+        session.append(producer, TOPIC, 0, 20 * (number + 1))
+    produce_module.SYNC_INTERVAL = 0.0
+    for _ in range(2):
+        session.append(producer, TOPIC, 0, 15)
+        producer.tick()
+        session.append(producer, TOPIC, 0, 15)
+        while producer.durable < producer.appended - 15:
+            producer.tick()
+        recorder.note("appended", topic=TOPIC, partition=0, end=producer.durable)
+    produce_module.SYNC_INTERVAL = 1.0
+    for _ in range(4):
+        session.append(producer, TOPIC, 0, 25)
+    producer.finish()
+    session.acknowledge(TOPIC)
+    producer.close()
+
+
+def roll_segments(recorder: Recorder) -> None:
+    """Segments of 1 KiB, so that every few batches one is closed and the next begun."""
+    session = Session(recorder)
+    session.create(TOPIC, segment_bytes=1024)
+    for sync in (SYNC_EXIT, SYNC_BATCH):
+        producer = session.producer(TOPIC, sync)
+        for _ in range(9):
+            session.append(producer, TOPIC, 0, 8)
+            if sync == SYNC_BATCH:
+                session.acknowledge(TOPIC)
+        producer.finish()
+        session.acknowledge(TOPIC)
+        producer.close()
+
+
+def several_partitions(recorder: Recorder) -> None:
+    """Three partitions, written by turns, and fsynced together."""
+    session = Session(recorder)
+    session.create(TOPIC, 3)
+    for sync in (SYNC_EXIT, SYNC_BATCH):
+        producer = session.producer(TOPIC, sync)
+        for number in range(6):
+            session.append(producer, TOPIC, number % 3, 12)
+            if sync == SYNC_BATCH:
+                session.acknowledge(TOPIC, number % 3)
+        producer.finish()
+        session.acknowledge(TOPIC, 0, 1, 2)
+        producer.close()
+
+
+def create_and_delete_topics(recorder: Recorder) -> None:
+    """Topics come, go, and come again under the same name."""
+    session = Session(recorder)
+    for topic in ("first", TOPIC):
+        session.create(topic, 2)
+        _produce_once(session, topic)
+    session.delete(TOPIC)
+    session._counts.pop((TOPIC, 0))
+    session.create(TOPIC)
+    _produce_once(session, TOPIC)
+    session.delete("first")
+
+
+def _produce_once(session: Session, topic: str) -> None:
+    producer = session.producer(topic, SYNC_EXIT)
+    session.append(producer, topic, 0, 10)
+    session.append(producer, topic, 0, 10)
+    producer.finish()
+    session.acknowledge(topic, 0)
+    producer.close()
+
+
+def topic_of_many_partitions(recorder: Recorder) -> None:
+    """So many partitions that their creation is made durable by one sync(2)."""
+    session = Session(recorder)
+    session.create(TOPIC, 55)
+
+
+def two_producers(recorder: Recorder) -> None:
+    """Two producers by turns in one partition: each catches up with the other, rolls, and fsyncs what the other wrote."""
+    session = Session(recorder)
+    session.create(TOPIC, segment_bytes=2048)
+    lazy, eager = session.producer(TOPIC, SYNC_EXIT), session.producer(TOPIC, SYNC_BATCH)
+    for number in range(6):
+        session.append(lazy, TOPIC, 0, 6)
+        session.append(lazy, TOPIC, 0, 9)
+        if number % 2:
+            session.append(eager, TOPIC, 0, 5)
+            session.acknowledge(TOPIC)
+    lazy.finish()
+    session.acknowledge(TOPIC)
+    lazy.close()
+    eager.close()
+
+
+def long_batches(recorder: Recorder) -> None:
+    """Batches of 50 to 90 KB, each with an entry in the index or every other one."""
+    session = Session(recorder)
+    session.create(TOPIC)
+    producer = session.producer(TOPIC, SYNC_EXIT)
+    for size in (900, 500, 700):
+        session.append(producer, TOPIC, 0, 100, size)
+    producer.finish()
+    session.acknowledge(TOPIC)
+    session.append(producer, TOPIC, 0, 100, 900)
+    session.append(producer, TOPIC, 0, 100, 800)
+    producer.finish()
+    producer.close()
+    session.acknowledge(TOPIC)
+
+
+def group_commits(recorder: Recorder) -> None:
+    """A group over two partitions, whose journal is rewritten every few commits; what it reads nobody had fsynced."""
+    session = Session(recorder)
+    journal.LONGEST = 700
+    session.create(TOPIC, 2)
+    producer = session.producer(TOPIC, SYNC_NONE)
+    for _ in range(3):
+        for partition in (0, 1, 0):
+            session.append(producer, TOPIC, partition, 7)
+        session.consume("billing", [TOPIC])
+    producer.finish()
+    producer.close()
+    session.consume("other", [TOPIC], commit_every=3)
+
+
+def group_follows(recorder: Recorder) -> None:
+    """A member that follows: generations, leases, and a commit at its end."""
+    session = Session(recorder)
+    session.create(TOPIC, 2)
+    for _ in range(2):
+        producer = session.producer(TOPIC, SYNC_NONE)
+        session.append(producer, TOPIC, 0, 7)
+        session.append(producer, TOPIC, 1, 7)
+        producer.finish()
+        producer.close()
+        ends = {partition: session._counts[TOPIC, partition] for partition in (0, 1)}
+        for partition, end in ends.items():
+            recorder.note("processed", group="tails", topic=TOPIC, partition=partition, offset=end)
+        assert session.command("consume", TOPIC, "-g", "tails", "-f", "--idle", "10ms") == 0
+        for partition, end in ends.items():
+            recorder.note("committed", group="tails", topic=TOPIC, partition=partition, offset=end)
+
+
+_COMMAND = """
+cat > /dev/null
+printf '{"note":"processed","group":"jobs","topic":"%s","partition":%s,"offset":%s}\\n' \
+    "$STREAMCLI_TOPIC" "$STREAMCLI_PARTITION" "$((STREAMCLI_LAST_OFFSET + 1))" >> "$TRACE"
+"""
+
+
+def group_command(recorder: Recorder) -> None:
+    """consume -g -- COMMAND: what the command exited 0 for is committed."""
+    session = Session(recorder)
+    os.environ["TRACE"] = str(recorder.path)
+    session.create(TOPIC)
+    for _ in range(2):
+        producer = session.producer(TOPIC, SYNC_NONE)
+        session.append(producer, TOPIC, 0, 4)
+        session.append(producer, TOPIC, 0, 4)
+        producer.finish()
+        producer.close()
+        assert session.command("consume", TOPIC, "-g", "jobs", "--batch", "3", "--", "sh", "-c", _COMMAND) == 0
+        recorder.note("committed", group="jobs", topic=TOPIC, partition=0, offset=session._counts[TOPIC, 0])
+
+
+def dead_letters(recorder: Recorder) -> None:
+    """What a command fails for is in the dead-letter topic before it is committed."""
+    session = Session(recorder)
+    session.create(TOPIC)
+    producer = session.producer(TOPIC, SYNC_BATCH)
+    session.append(producer, TOPIC, 0, 4)
+    session.acknowledge(TOPIC)
+    producer.close()
+    values = [f"{TOPIC} 0 {number} ".ljust(30, "x") for number in range(4)]
+    recorder.note("create", topic="letters", partitions=1)
+    recorder.note("append", topic="letters", partition=0, values=values)
+    recorder.note("processed", group="jobs", topic=TOPIC, partition=0, offset=4)
+    for number in range(4):
+        recorder.note("lettered", group="jobs", topic=TOPIC, offset=number, letters="letters", count=number + 1)
+    words = ("--each", "--retries", "0", "--dead-letter", "letters", "--", "false")
+    assert session.command("consume", TOPIC, "-g", "jobs", *words) == 0
+    recorder.note("created", topic="letters")
+    recorder.note("appended", topic="letters", partition=0, end=4)
+    recorder.note("committed", group="jobs", topic=TOPIC, partition=0, offset=4)
+
+
+def recovery(recorder: Recorder) -> None:
+    """In a directory that a power cut left: read, recover by appending, go on, consume. The power may fail in each step.
+
+    What a reader found after the first cut is on disk, so all of it has to survive the second.
+    """
+    session = Session(recorder)
+    directory = session.directory()
+    for topic in directory.topics():
+        count = directory.config(topic).partitions
+        recorder.note("create", topic=topic, partitions=count)
+        recorder.note("created", topic=topic)
+        for partition in range(count):
+            values = [value.decode() for value in read_partition(directory, (topic, partition), _raise)]
+            recorder.note("append", topic=topic, partition=partition, values=values)
+            session._counts[topic, partition] = len(values)
+            session.acknowledge(topic, partition)
+    keep_commits(session)
+    recorder.note("begin")
+    for sync in (SYNC_EXIT, SYNC_BATCH):
+        for topic in directory.topics():
+            producer = session.producer(topic, sync)
+            session.append(producer, topic, 0, 9)
+            session.append(producer, topic, 0, 3)
+            producer.finish()
+            session.acknowledge(topic, 0)
+            producer.close()
+        session.consume("billing", directory.topics())
+
+
+def keep_commits(session: Session) -> None:
+    """Note where the groups are that were found."""
+    directory = session.directory()
+    for name in group_names(directory):
+        if Path(session.path, "groups", name, "members").is_dir():
+            for (topic, partition), offset in open_group(directory, name).journal.committed().items():
+                place = {"group": name, "topic": topic, "partition": partition, "offset": offset}
+                session.recorder.note("processed", **place)
+                session.recorder.note("committed", **place)
+
+
+SCENARIOS: dict[str, Callable[[Recorder], None]] = {
+    scenario.__name__: scenario
+    for scenario in (
+        produce_sync_batch,
+        produce_sync_exit,
+        roll_segments,
+        several_partitions,
+        create_and_delete_topics,
+        topic_of_many_partitions,
+        two_producers,
+        long_batches,
+        group_commits,
+        group_follows,
+        group_command,
+        dead_letters,
+    )
+}
