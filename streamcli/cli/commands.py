@@ -329,6 +329,42 @@ GROUPS_WAIT = Command(
     statuses=(0, 1, 2, 4, 6, 7),
 )
 
+_CHECKED = Argument("topics", "TOPIC", "Only this topic, or glob of topics (quote it).", required=False, many=True, complete="topics")  # fmt: skip
+
+VERIFY = Command(
+    "verify",
+    "Read everything, check it, and report what is damaged; change nothing.",
+    "streamcli.cli.verify:verify",
+    (_CHECKED,),
+    (_JSON_LIST,),
+    description=(
+        "Checks every record batch, index and checkpoint, the topics' configs, and what groups have committed, up to the end "
+        "of each log as it is at the start. Others may produce and consume meanwhile. A line is printed for each problem, "
+        "with its file, position and offsets; the status is 6 if there is any.\n\n"
+        "What recovery deals with by itself is no problem: an append that a dead writer did not finish, or what a power cut "
+        "left after the last fsync. An index or checkpoint that is missing is none either: it is made again."
+    ),
+    examples=(("streamcli verify || mail -s 'log damaged' ops < /dev/null", "in a cron job"),),
+    statuses=(0, 1, 2, 4, 6),
+)
+
+REPAIR = Command(
+    "repair",
+    "Give up what verify finds damaged, keeping a copy, so that all else can be read again.",
+    "streamcli.cli.verify:repair",
+    (_CHECKED,),
+    (_JSON_LIST,),
+    description=(
+        "Works while others produce and consume. Damaged bytes are copied to a file beside the segment whose name says the "
+        "position and the offsets, then marked as lost in the log: readers go past them, and say so. No other batch moves, "
+        "and no offset that was given out is given out again. Indexes and checkpoints are made anew. A damaged config is "
+        "replaced by default settings, a damaged commit journal by its whole lines; copies of both are kept.\n\n"
+        "A line is printed for each repair. The status is 6 if something could not be mended."
+    ),
+    examples=(("streamcli verify; streamcli repair && streamcli verify", "look, mend, look again"),),
+    statuses=(0, 1, 2, 4, 6, 7),
+)
+
 COMPLETION = Command(
     "completion",
     "Print the completion script of a shell.",
@@ -362,6 +398,8 @@ COMMANDS: dict[str, Command] = {
         GROUPS_EXPORT,
         GROUPS_IMPORT,
         GROUPS_WAIT,
+        VERIFY,
+        REPAIR,
         COMPLETION,
     )
 }

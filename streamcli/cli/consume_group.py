@@ -5,6 +5,7 @@ Imported only for a group: a plain consume starts without it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from streamcli.cli.consume import Options, Printer
@@ -12,6 +13,7 @@ from streamcli.cli.context import Context, now_ms
 from streamcli.cli.deliver import Deliverer
 from streamcli.cli.job import CommandOptions
 from streamcli.cli.reading import Damage, ReadRequest, read_range
+from streamcli.cli.stop import Stopped
 from streamcli.engine.consume import SourceBatch
 from streamcli.engine.dead_letter import DeadLetters
 from streamcli.engine.group import (
@@ -81,7 +83,7 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
             deliverer = Deliverer(context, consumer, request, command, options.renderer(), letters)
             deliverer.run(wakeup)
         finally:
-            consumer.close()
+            leave(context, consumer)
             if letters is not None:
                 letters.close()
     if context.stop.pending is not None:
@@ -98,6 +100,16 @@ def open_consumer(context: Context, directory: LogDirectory, group: GroupRequest
     return (FollowingConsumer if group.follow else BoundedConsumer)(directory, group, events)
 
 
+def leave(context: Context, consumer: Consumer) -> None:
+    """Commit, and leave the group. A first signal while that waits for a lock does not keep it from committing; a second does."""
+    try:
+        if context.stop.pending is None:
+            with suppress(Stopped):
+                consumer.owned.commit()
+    finally:
+        consumer.close()
+
+
 class GroupRun:
     """One run of consume --group: what is printed is processed, and is committed."""
 
@@ -106,7 +118,7 @@ class GroupRun:
         self._group = group
         self._request = request
         self._printer = printer
-        self.damage = Damage(skip=request.skip_corrupt)
+        self.damage = Damage(skip=request.skip_corrupt, notice=context.notice)
 
     def run(self) -> None:
         with self._context.stop.deferred(second_raises=True) as wakeup:
@@ -114,7 +126,7 @@ class GroupRun:
             try:
                 self._print_all(consumer, wakeup)
             finally:
-                consumer.close()
+                leave(self._context, consumer)
         if self._context.stop.pending is not None:
             raise self._context.stop.pending
 

@@ -55,7 +55,7 @@ class Deliverer:
         self._left = request.limit
         self._failure: Exception | None = None
         self._last_record = time.monotonic()
-        self.damage = Damage(skip=request.skip_corrupt)
+        self.damage = Damage(skip=request.skip_corrupt, notice=context.notice)
         self.delivered = 0
 
     def run(self, wakeup: int) -> None:

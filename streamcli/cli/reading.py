@@ -10,6 +10,7 @@ from streamcli.cli.render import Filter
 from streamcli.cli.values import parse_range, parse_time
 from streamcli.engine.consume import Following, PartitionRead, Source, SourceBatch, find_sources, merged, start_reads
 from streamcli.record.errors import CorruptData, UsageError
+from streamcli.record.lost import LostRecords
 from streamcli.record.range import END, LAST, TIME, Bound, Range
 
 
@@ -27,13 +28,20 @@ class ReadRequest(NamedTuple):
 
 
 class Damage:
-    """Corrupt data met while reading: an error at once, or with --skip-corrupt told, counted and passed by."""
+    """Corrupt data met while reading: an error at once, or with --skip-corrupt told, counted and passed by.
 
-    def __init__(self, *, skip: bool) -> None:
+    What was lost and repaired is told to `notice`.
+    """
+
+    def __init__(self, *, skip: bool, notice: Callable[[str], None]) -> None:
         self._skip = skip
+        self._notice = notice
         self.skipped = 0
 
     def __call__(self, error: CorruptData) -> None:
+        if isinstance(error, LostRecords):
+            self._notice(str(error))
+            return
         if not self._skip:
             raise error
         self.skipped += 1
@@ -78,7 +86,7 @@ class Reading:
         self._hangup = hangup
         self._directory = context.open()
         self._sources = find_sources(self._directory, request.topics, request.partitions, wait=request.follow)
-        self.damage = Damage(skip=request.skip_corrupt)
+        self.damage = Damage(skip=request.skip_corrupt, notice=context.notice)
 
     def batches(self) -> Iterator[SourceBatch]:
         """The wanted batches of the request's range, `limit` records at most."""

@@ -55,6 +55,8 @@ class PartitionRead:
                 on_damage(damage)
                 self.cursor.skip_damage(damage)
                 continue
+            while self.cursor.lost:
+                on_damage(self.cursor.lost.pop(0))
             return None if header is None or self._is_past(header.base_offset) else header
 
     def take(self, on_damage: Callable[[CorruptData], None]) -> SourceBatch | None:

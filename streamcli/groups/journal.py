@@ -19,8 +19,8 @@ file is made with the group, and its first line with it: no file, or an empty on
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from crc32c import crc32c
 
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.errors import CorruptData, StreamcliError
-from streamcli.storage import durable
+from streamcli.storage import durable, layout
 from streamcli.storage.locks import ExclusiveLock
 
 COMMIT, RESET, UNDO, IMPORT = "commit", "reset", "undo", "import"
@@ -95,15 +95,19 @@ class DamagedCommits(StreamcliError):
 
     status = CorruptData.status
 
-    def __init__(self, what: str, path: str, remedy: str) -> None:
+    def __init__(self, what: str, path: str, remedy: str, *, line: int | None = None) -> None:
+        self.path = path
+        where = path if line is None else f"{path}, line {line}"
         super().__init__(
-            f"the group's commits are {what} ({path}): nothing is consumed, so that nothing is repeated or passed by; {remedy}"
+            f"the group's commits are {what} ({where}): nothing is consumed, so that nothing is repeated or passed by; {remedy}"
         )
 
 
 def _damaged(path: str, number: int) -> DamagedCommits:
-    remedy = "remove that line to go on from the commits before it, or delete the group and import its offsets"
-    return DamagedCommits("damaged", f"{path}, line {number}", remedy)
+    remedy = (
+        "`streamcli repair` goes on from the other lines, keeping a copy; or delete the group and import its offsets"
+    )
+    return DamagedCommits("damaged", path, remedy, line=number)
 
 
 def decode_journal(data: bytes, path: str, left_out: int = 0) -> tuple[list[Commit], int]:
@@ -151,14 +155,35 @@ class Journal:
         self._lock_timeout = lock_timeout
         self._on_disk: tuple[int, int] | None = None  # the file, and how much of it, after our last append
 
+    @property
+    def path(self) -> str:
+        return self._path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold off every commit, as an append does for its moment."""
+        lock = ExclusiveLock(self._lock_path, self._lock_timeout)
+        try:
+            with lock:
+                yield
+        finally:
+            lock.close()
+
     def create(self) -> None:
         """Make it, without an entry, unless it is there. Under the group's lock."""
         if not os.path.exists(self._path):
             durable.replace_file(self._path, FIRST_LINE)
 
+    def replace(self, commits: list[Commit]) -> str:
+        """Put these in the place of all entries, while `locked`; returns the file with a copy of what was there, on disk."""
+        kept = layout.free_name(f"{self._path}.damaged")
+        durable.replace_file(kept, self.read_bytes())
+        durable.replace_file(self._path, encode_journal(commits))
+        return kept
+
     def read(self) -> list[Commit]:
         """All entries, oldest first; none when nothing was ever committed."""
-        return decode_journal(self._bytes(), self._path)[0]
+        return decode_journal(self.read_bytes(), self._path)[0]
 
     def newest(self) -> dict[TopicPartition, Commit]:
         """The last entry of each partition that has one."""
@@ -174,12 +199,8 @@ class Journal:
         if not entries:
             return
         data = encode_line(entries)
-        lock = ExclusiveLock(self._lock_path, self._lock_timeout)
-        try:
-            with lock:
-                self._append(data)
-        finally:
-            lock.close()
+        with self.locked():
+            self._append(data)
 
     def _append(self, data: bytes) -> None:
         try:
@@ -207,7 +228,7 @@ class Journal:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        commits, _ = decode_journal(self._bytes(), self._path)
+        commits, _ = decode_journal(self.read_bytes(), self._path)
         keep = KEPT_PER_PARTITION
         while len(data := encode_journal(shortened(commits, keep))) > LONGEST // 2 and keep > 1:
             keep //= 2
@@ -224,9 +245,10 @@ class Journal:
                 with suppress(DamagedCommits):  # it is raised below, with the right number of the line
                     left_out = size - len(lines) - len(FIRST_LINE)
                     return decode_journal(FIRST_LINE + lines, self._path, left_out)[1] + left_out
-        return decode_journal(self._bytes(), self._path)[1]
+        return decode_journal(self.read_bytes(), self._path)[1]
 
-    def _bytes(self) -> bytes:
+    def read_bytes(self) -> bytes:
+        """The file as it is; DamagedCommits when it is gone."""
         try:
             with open(self._path, "rb") as file:
                 return file.read()

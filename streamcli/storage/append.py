@@ -11,7 +11,15 @@ from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, sync_checkpoint, write_checkpoint
-from streamcli.storage.format import BatchHeader, Body, encode_batch
+from streamcli.storage.format import (
+    HEADER_SIZE,
+    LONGEST_LOSS,
+    BatchHeader,
+    Body,
+    decode_header,
+    encode_batch,
+    encode_lost,
+)
 from streamcli.storage.index import INTERVAL, SparseIndex
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.segment import Segment
@@ -93,6 +101,14 @@ class Appender:
                 self._add_to_index(header, self._end.max_timestamp)
             self._note(header)
             return header.base_offset
+
+    def recover(self) -> None:
+        """What an append does before it appends: find the end of the log, recover what a dead writer left, mend index and
+        checkpoint. CorruptData when the log does not end in a whole batch."""
+        self._raise_what_failed()
+        with self._lock:
+            self._open()
+        self.sync()
 
     def sync(self) -> None:
         """Make everything up to this appender's last batch durable, and say so in the checkpoint.
@@ -187,7 +203,7 @@ class Appender:
         self._recover(segment, find_tail(self._directory, segment))
         self._open_index(segment)
         first = segment.header_at(0) if self._end.position else None
-        self._first_timestamp = first.max_timestamp if first else None
+        self._first_timestamp = first.max_timestamp if first and first.record_count else None
         known = read_checkpoint(self._directory)
         if known is None or not durable.is_this_boot(known.boot_id):
             self._sync_data(segment.fd)
@@ -200,16 +216,10 @@ class Appender:
         self._end = tail.end
         position = tail.end.position
         where = f"{segment.path}, position {position}"
-        if tail.missing:
-            self._warn(
-                f"{tail.missing} bytes that were known to be on disk are missing at the end of the log ({segment.path}): "
-                "was the file cut or restored from a copy? Going on after what is there"
-            )
-            self._checkpoint(tail.end, believe=True)
         if tail.kind == DAMAGED:
             raise CorruptData(
-                "the log does not end in a whole batch, so where to append is not known; to give those bytes up, "
-                f"copy them aside and run: truncate -s {position} {segment.path}",
+                "the log does not end in a whole batch, so where to append is not known; `streamcli repair` keeps a copy of "
+                "those bytes and gives them up",
                 segment.path,
                 position,
                 length=tail.size - position,
@@ -217,13 +227,35 @@ class Appender:
             )
         if tail.kind != CLEAN:
             whole = sum(1 for _ in segment.headers_past_damage(position, tail.size))
-            kept = durable.keep_cut_bytes(segment.path, segment.fd, position, tail.size)
+            kept = layout.cut_path(segment.path, position)
+            durable.keep_bytes(kept, segment.fd, position, tail.size)
             durable.truncate(segment.fd, position)
             self._sync_data(segment.fd)
             why = "an append that did not finish" if tail.kind == TORN else "what is no batch"
             also = f", and {whole} batches behind it that were never acknowledged," if whole else ""
             self._warn(f"recovered the log: cut {tail.size - position} bytes of {why}{also} ({where}), kept in {kept}")
-            self._checkpoint(tail.end, believe=True)
+            if not tail.missing:
+                self._checkpoint(tail.end, believe=True)
+        if tail.missing:
+            self._mark_missing(segment, tail.missing)
+
+    def _mark_missing(self, segment: Segment, size: int) -> None:
+        """Go on after what is there, but not with offsets that were given out: a group would take new records for old."""
+        known = read_checkpoint(self._directory)
+        first = self._end.offset
+        if known is not None and first < known.offset <= first + LONGEST_LOSS:
+            mark = encode_lost(
+                position=self._end.position, base_offset=first, next_offset=known.offset, length=HEADER_SIZE
+            )
+            durable.write_all(segment.fd, mark, self._end.position)
+            self._sync_data(segment.fd)
+            self._note(decode_header(mark, self._end.position))
+            segment.forget()
+        self._warn(
+            f"{size} bytes that were known to be on disk are missing at the end of the log ({segment.path}): was the file "
+            f"cut or restored from a copy? Going on at offset {self._end.offset}"
+        )
+        self._checkpoint(self._end, believe=True)
 
     def _open_index(self, segment: Segment) -> None:
         """Open the active segment's index, cut to what leads to this log, and fill in what is missing."""
@@ -262,7 +294,7 @@ class Appender:
         """Move the end past a batch that is in the file."""
         end = self._end
         if header.position == 0:
-            self._first_timestamp = header.max_timestamp
+            self._first_timestamp = header.max_timestamp if header.record_count else None
         latest = max(end.max_timestamp, header.max_timestamp)
         self._end = Mark(end.segment, header.end, header.next_offset, latest)
 

@@ -12,6 +12,7 @@ from bisect import bisect_right
 
 from streamcli.record.batch import RecordBatch
 from streamcli.record.errors import CorruptData
+from streamcli.record.lost import LostRecords
 from streamcli.storage import layout
 from streamcli.storage.format import BatchHeader, InvalidBatch
 from streamcli.storage.lookup import lookup
@@ -27,7 +28,8 @@ class Cursor:
     """A position in one partition: `peek` at the next batch's header, then `take` it or `skip` it.
 
     offset: the next to be read. end: where to stop (None: never, what is appended later is read too). tail: the log's tail
-    as it was found: of what a power cut left there nothing is read.
+    as it was found: of what a power cut left there nothing is read. lost: what was met that repair has given up, to be taken
+    out by who tells of it.
     """
 
     __slots__ = (
@@ -39,6 +41,7 @@ class Cursor:
         "_segment",
         "_unpromised",
         "end",
+        "lost",
         "offset",
     )
 
@@ -47,6 +50,7 @@ class Cursor:
         self._unpromised = tail if end is None and tail is not None and tail.kind == UNPROMISED else None
         self.offset = offset
         self.end = end
+        self.lost: list[LostRecords] = []
         self._header: BatchHeader | None = None
         self._expected: int | None = None  # the base offset of the batch at the position, where that is known
         self._segment: Segment | None = None
@@ -73,10 +77,10 @@ class Cursor:
                 continue
             if self._expected is not None and header.base_offset != self._expected:
                 self._report_gap(segment, header.base_offset)
-            if header.next_offset > self.offset:
+            if header.record_count and header.next_offset > self.offset:
                 self._header = header
             else:
-                self._position, self._expected = header.end, header.next_offset
+                self._pass_empty(segment, header)
         return self._header
 
     def take(self) -> RecordBatch | None:
@@ -111,6 +115,12 @@ class Cursor:
             self._expected = damage.next_offset
             self.offset = max(self.offset, damage.next_offset)
 
+    @property
+    def segment_base(self) -> int:
+        """The base offset of the segment that `peek`'s batch lies in."""
+        assert self._segment is not None
+        return self._segment.base_offset
+
     def is_current(self) -> bool:
         """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
         segment = self._segment
@@ -129,6 +139,14 @@ class Cursor:
         if self._segment is not None:
             self._segment.close()
             self._segment = None
+
+    def _pass_empty(self, segment: Segment, header: BatchHeader) -> None:
+        """Go past a batch that has no record for us."""
+        if header.is_lost and header.next_offset > self.offset:
+            place = (segment.path, header.position)
+            self.lost.append(LostRecords(*place, first=header.base_offset, next_offset=header.next_offset))
+        self._position, self._expected = header.end, header.next_offset
+        self.offset = max(self.offset, header.next_offset)
 
     def _seek_offset(self, offset: int) -> None:
         if not self._bases:

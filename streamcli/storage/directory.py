@@ -11,7 +11,7 @@ from streamcli.record.errors import NotFound, StreamcliError, UsageError
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import MAX_PARTITIONS, SETTINGS, TopicConfig
-from streamcli.storage.index import NO_TIMESTAMP
+from streamcli.storage.format import NO_TIMESTAMP
 from streamcli.storage.locks import ExclusiveLock, check_local, topics_lock
 
 FORMAT_VERSION = 1
@@ -36,14 +36,15 @@ class LogDirectory:
 
     def config(self, topic: str) -> TopicConfig:
         """A topic's config; NotFound when there is no such topic."""
-        path = self._config_path(topic)
+        path = self.config_path(topic)
         try:
             with open(path, "rb") as file:
                 return decode_config(file.read(), path)
         except (FileNotFoundError, NotADirectoryError):
             raise self._no_topic(topic) from None
 
-    def _config_path(self, topic: str) -> str:
+    def config_path(self, topic: str) -> str:
+        """Where a topic's config is."""
         return os.path.join(layout.topic_directory(self.path, topic), layout.CONFIG_FILE)
 
     def topics(self, pattern: str = "*") -> list[str]:
@@ -55,14 +56,14 @@ class LogDirectory:
         except FileNotFoundError:
             return []
         found = sorted(name for name in names if layout.is_topic_name(name) and fnmatchcase(name, pattern))
-        return [name for name in found if os.path.exists(self._config_path(name))]
+        return [name for name in found if os.path.exists(self.config_path(name))]
 
     def create_topic(self, topic: str, config: TopicConfig) -> None:
         """Make a topic, whole or not at all, and durable. TopicExists when it is there."""
         target = layout.topic_directory(self.path, topic)
         check_config(config)
         with self._changing_topics():
-            if os.path.exists(self._config_path(topic)):
+            if os.path.exists(self.config_path(topic)):
                 raise TopicExists(f"topic {topic} exists already ({target})")
             if os.path.lexists(target):
                 raise StreamcliError(f"{target} is in the way, and is no topic: move it elsewhere")
@@ -96,6 +97,51 @@ class LogDirectory:
                 for lock in locks:
                     lock.close()
             durable.remove_tree(doomed)
+
+    def unconfigured_topics(self) -> list[str]:
+        """Names that have partitions, and no config: topics whose config was removed."""
+        try:
+            names = sorted(filter(layout.is_topic_name, os.listdir(self.topics_directory())))
+        except FileNotFoundError:
+            return []
+        return [name for name in names if not os.path.lexists(self.config_path(name)) and self.partition_numbers(name)]
+
+    def partition_numbers(self, topic: str) -> list[int]:
+        """The partitions of which there is a directory, ascending, whatever the config says."""
+        try:
+            return layout.partition_numbers(layout.topic_directory(self.path, topic))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def restore_config(self, topic: str) -> str | None:
+        """Replace a config that is damaged or gone by one with default settings for the partitions that are there.
+
+        Returns where a copy of the damaged one is kept.
+        """
+        path = self.config_path(topic)
+        kept = None
+        with self._changing_topics():
+            numbers = self.partition_numbers(topic)
+            if os.path.lexists(path):
+                kept = layout.free_name(f"{path}.damaged")
+                durable.rename_file(path, kept)
+            durable.replace_file(path, encode_config(TopicConfig(max(numbers, default=0) + 1, {})))
+        return kept
+
+    def restore_partition(self, topic: str, partition: int, base_offset: int) -> None:
+        """Make the directory of a partition again, empty, its next offset `base_offset`."""
+        target = layout.partition_directory(self.path, topic, partition)
+        with self._changing_topics():
+            if os.path.lexists(target):
+                return
+            temporary = layout.temporary_name(target)
+            _make_partition(temporary, base_offset)
+            durable.sync_tree(temporary)
+            durable.rename_directory(temporary, target)
+
+    def partition_path(self, topic: str, partition: int) -> str:
+        """Where a partition is, if there is one."""
+        return layout.partition_directory(self.path, topic, partition)
 
     def check_local(self) -> None:
         """Refuse to write on a file system where locks do not exclude other machines."""
@@ -197,11 +243,11 @@ def decode_config(data: bytes, path: str) -> TopicConfig:
     return config
 
 
-def _make_partition(directory: str) -> None:
+def _make_partition(directory: str, base_offset: int = 0) -> None:
     os.mkdir(directory)
-    durable.create_file(layout.segment_path(directory, 0))
+    durable.create_file(layout.segment_path(directory, base_offset))
     durable.create_file(os.path.join(directory, layout.LOCK))
-    start = Checkpoint(durable.boot_id(), 0, 0, 0, NO_TIMESTAMP)
+    start = Checkpoint(durable.boot_id(), base_offset, 0, base_offset, NO_TIMESTAMP)
     durable.create_file(os.path.join(directory, layout.CHECKPOINT), start.encode())
 
 

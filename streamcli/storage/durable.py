@@ -162,12 +162,8 @@ def truncate(fd: int, size: int) -> None:
     os.ftruncate(fd, size)
 
 
-def keep_cut_bytes(segment: str, fd: int, position: int, size: int) -> str:
-    """Copy bytes position <= i < size of an open segment to a new file beside it, on disk, and return its path.
-
-    OSError leaves no part of it.
-    """
-    path = layout.cut_path(segment, position)
+def keep_bytes(path: str, fd: int, position: int, size: int) -> None:
+    """Copy bytes position <= i < size of an open file to the new file `path`, on disk. OSError leaves no part of it."""
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
     try:
         at = position
@@ -180,5 +176,4 @@ def keep_cut_bytes(segment: str, fd: int, position: int, size: int) -> str:
         raise
     finally:
         os.close(out)
-    sync_directory(os.path.dirname(segment))
-    return path
+    sync_directory(os.path.dirname(path))

@@ -23,6 +23,9 @@ The header checksum covers the header before it, the body checksum the body as s
 batch's own place in its segment: bytes that look like a batch but lie elsewhere (a segment stored as a
 record, say) never pass for one. A damaged body is stepped over by its trusted length; a damaged header by
 searching the next magic whose header checks.
+
+A batch may hold no record, and then stands for offsets that have none any more. With LOST in `columns` these were lost
+to damage: `repair` wrote that header over the damaged bytes, of which the rest is its body, of no meaning and unchecked.
 """
 
 from __future__ import annotations
@@ -71,10 +74,15 @@ KEYS = 8
 COMMON_HEADERS = 16
 HEADERS = 32
 KNOWN_COLUMNS = 63
+LOST = 0x8000
+"""In `columns`: no batch that was written, but a mark where one was lost."""
 
 MAX_BODY = 2**32 - 1
 MAX_OFFSET = 2**63 - 1
 """The greatest offset that can be the next to be written: Kafka's are signed numbers of 64 bits too."""
+
+NO_TIMESTAMP = -(2**63)
+"""Less than any: of what has no records."""
 
 _CHECKED = HEADER_SIZE - 4
 _CRC = struct.Struct("<I")
@@ -107,6 +115,11 @@ class BatchHeader(NamedTuple):
     @property
     def next_offset(self) -> int:
         return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it marks offsets that were lost to damage."""
+        return bool(self.columns & LOST)
 
     @property
     def end(self) -> int:
@@ -186,6 +199,24 @@ def encode_batch(
     return header, [checked + _CRC.pack(header_crc), *body]
 
 
+LONGEST_LOSS = 2**32
+"""Offsets that one mark can stand for."""
+
+
+def encode_lost(*, position: int, base_offset: int, next_offset: int, length: int) -> bytes:
+    """The header that marks base_offset <= offset < next_offset as lost, for `length` >= HEADER_SIZE bytes of segment.
+
+    Its timestamps are the least there is, so that it moves none.
+    """
+    body = length - HEADER_SIZE
+    if not 0 <= body <= MAX_BODY or not 0 < next_offset - base_offset <= LONGEST_LOSS:
+        raise InvalidBatch(f"no mark stands for {next_offset - base_offset} offsets in {length} bytes")
+    times = (NO_TIMESTAMP, NO_TIMESTAMP)
+    fields = (LOST, body, body, position, base_offset, next_offset - base_offset - 1, 0, *times, 0, 0, 0, 0, 0)
+    checked = HEADER.pack(MAGIC, VERSION, CODEC_NONE, *fields, 0)[:_CHECKED]
+    return checked + _CRC.pack(crc32c(checked))
+
+
 def decode_header(data: bytes | memoryview, position: int) -> BatchHeader:
     """The header in the first 88 bytes of `data`, which lie at `position` of their segment; else InvalidBatch."""
     magic, version, *fields = HEADER.unpack_from(data)
@@ -204,11 +235,15 @@ def decode_header(data: bytes | memoryview, position: int) -> BatchHeader:
         raise InvalidBatch(f"offset {header.base_offset} is beyond what offsets can be")
     if header.values_length > header.body_length or header.min_timestamp > header.max_timestamp:
         raise InvalidBatch("the batch header contradicts itself")
+    if header.is_lost and header.record_count:
+        raise InvalidBatch("a mark of lost records holds records")
     return header
 
 
 def check_body(header: BatchHeader, body: bytes | memoryview) -> None:
-    """InvalidBatch unless `body` is what was written."""
+    """InvalidBatch unless `body` is what was written. Of a mark of lost records any bytes are."""
+    if header.is_lost:
+        return
     if len(body) != header.body_length or crc32c(body) != header.body_crc:
         raise InvalidBatch("the batch body fails its checksum")
 

@@ -37,8 +37,6 @@ assert ENTRY.size == ENTRY_SIZE
 INTERVAL = 64 << 10
 """Bytes of segment from one entry to the next, at least. A seek scans no more headers than lie in between."""
 
-NO_TIMESTAMP = -(2**63)
-
 
 class IndexEntry(NamedTuple):
     position: int

@@ -7,6 +7,7 @@
         00000000000000000000.log          segment, named by its base offset in 20 digits so that `ls` sorts
         00000000000000000000.index        sparse index of the segment; disposable
         00000000000000000000.cut-POSITION-N  what recovery cut off the segment at POSITION
+        00000000000000000000.damaged-POSITION-offsets-FIRST-LAST-N  damaged bytes that repair gave up
         lock                              append lock
         checkpoint                        boot id and the position known to be on disk; disposable
     DIR/groups/NAME/                      one consumer group
@@ -91,8 +92,22 @@ def temporary_name(path: str) -> str:
     return os.path.join(head, f"{TEMPORARY}{tail[:200]}.{os.urandom(6).hex()}")
 
 
+def partition_numbers(topic_directory: str) -> list[int]:
+    """The partitions with a directory there, ascending. Names that are not ours are passed over."""
+    return sorted(int(name) for name in os.listdir(topic_directory) if _is_number(name))
+
+
+def _is_number(name: str) -> bool:
+    return _DIGITS.issuperset(name) and str(int(name)) == name
+
+
 def segment_path(partition_directory: str, base_offset: int) -> str:
     return os.path.join(partition_directory, f"{base_offset:020d}{SEGMENT_SUFFIX}")
+
+
+def segment_base(segment: str) -> int:
+    """The base offset in the path of a segment, or of its index."""
+    return int(os.path.basename(segment).partition(".")[0])
 
 
 def index_path(partition_directory: str, base_offset: int) -> str:
@@ -101,9 +116,19 @@ def index_path(partition_directory: str, base_offset: int) -> str:
 
 def cut_path(segment: str, position: int) -> str:
     """A free name beside `segment` for the bytes that recovery cuts off at `position`."""
-    stem = segment.removesuffix(SEGMENT_SUFFIX)
+    return free_name(f"{segment.removesuffix(SEGMENT_SUFFIX)}.cut-{position}")
+
+
+def damaged_path(segment: str, position: int, first: int, next_offset: int | None) -> str:
+    """A free name beside `segment` for damaged bytes at `position` that repair gives up, with the offsets they held."""
+    last = "on" if next_offset is None else str(next_offset - 1)
+    return free_name(f"{segment.removesuffix(SEGMENT_SUFFIX)}.damaged-{position}-offsets-{first}-{last}")
+
+
+def free_name(stem: str) -> str:
+    """`stem` and the first number with which nothing is there yet."""
     number = 1
-    while os.path.lexists(path := f"{stem}.cut-{position}-{number}"):
+    while os.path.lexists(path := f"{stem}-{number}"):
         number += 1
     return path
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import read_checkpoint
 from streamcli.storage.cursor import Cursor
-from streamcli.storage.format import BatchHeader
-from streamcli.storage.index import NO_TIMESTAMP, IndexEntry
+from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
+from streamcli.storage.index import IndexEntry
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
@@ -124,7 +124,7 @@ class Log:
         while limit > 0:
             entry = lookup(self.directory, segment, partial(_lies_before, limit), closed=closed)
             piece = list(segment.headers_past_damage(entry.position if entry else 0, limit))
-            yield from reversed(piece)
+            yield from (header for header in reversed(piece) if header.record_count)
             limit = piece[0].position if piece else 0
 
     def summary(self) -> LogSummary:

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
-from streamcli.storage.format import HEADER_SIZE, InvalidBatch
-from streamcli.storage.index import NO_TIMESTAMP, SparseIndex
+from streamcli.storage.format import HEADER_SIZE, NO_TIMESTAMP, InvalidBatch
+from streamcli.storage.index import SparseIndex
 from streamcli.storage.segment import Segment
 
 CLEAN, TORN, UNPROMISED, UNKNOWN, DAMAGED = "clean", "torn", "unpromised", "unknown", "damaged"

@@ -9,8 +9,17 @@ from crc32c import crc32c
 from streamcli.groups.journal import FIRST_LINE, LONGEST, decode_line, encode_line
 from streamcli.record.batch import Columns
 from streamcli.storage.checkpoint import Checkpoint, decode_checkpoint
-from streamcli.storage.format import HEADER, HEADER_SIZE, MAGIC, check_body, decode_body, decode_header, encode_batch
-from streamcli.storage.index import ENTRY, NO_TIMESTAMP, decode_entry, encode_entry
+from streamcli.storage.format import (
+    HEADER,
+    HEADER_SIZE,
+    MAGIC,
+    NO_TIMESTAMP,
+    check_body,
+    decode_body,
+    decode_header,
+    encode_batch,
+)
+from streamcli.storage.index import ENTRY, decode_entry, encode_entry
 from tests.docs.project import MAN
 
 PAGE = (MAN / "streamcli-format.5").read_text().replace(r"\-", "-")

@@ -9,6 +9,7 @@ from pathlib import Path
 from streamcli.engine.consume import PartitionRead, Source, merged
 from streamcli.record.batch import Columns, Record, join_column
 from streamcli.record.errors import CorruptData
+from streamcli.record.lost import LostRecords
 from streamcli.storage import layout
 from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -26,7 +27,8 @@ def lines(*values: bytes | str) -> Columns:
 
 
 def raise_damage(damage: CorruptData) -> None:
-    raise damage
+    if not isinstance(damage, LostRecords):
+        raise damage
 
 
 class PartitionLog:

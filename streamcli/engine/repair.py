@@ -1,0 +1,105 @@
+"""Repairing a log directory: each problem that a verification finds, one partition after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import NamedTuple
+
+from streamcli.engine import group_admin
+from streamcli.engine.verify import COMMITS, CONFIG, Finding, Verification, greatest_commits
+from streamcli.groups.journal import DamagedCommits
+from streamcli.groups.salvage import Salvaged, salvage
+from streamcli.storage.append import Appender, RollPolicy
+from streamcli.storage.directory import LogDirectory
+from streamcli.storage.repair import Repair, repair_partition
+
+
+class RepairedFinding(NamedTuple):
+    """A finding, and what became of it."""
+
+    finding: Finding
+    repair: Repair
+
+
+class Repairs:
+    """Mends what a verification of the topics named, or of everything, finds.
+
+    clock: ms since the epoch; warn: takes a line for the user.
+    """
+
+    def __init__(
+        self,
+        directory: LogDirectory,
+        topics: list[str] | None,
+        *,
+        clock: Callable[[], int],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._topics = topics
+        self._clock = clock
+        self._warn = warn
+        self._committed = greatest_commits(directory)
+
+    def run(self) -> Iterator[RepairedFinding]:
+        """Each problem as it is dealt with. Topics' configs first: a partition is repaired by its topic's config."""
+        findings = list(Verification(self._directory, self._topics).findings())
+        configs = [finding for finding in findings if finding.problem.part == CONFIG]
+        for finding in configs:
+            yield RepairedFinding(finding, self._mend_config(finding))
+        others = [finding for finding in findings if finding.problem.part != CONFIG]
+        for (topic, partition, group), found in groupby(others, key=lambda f: (f.topic, f.partition, f.group)):
+            if group is not None:
+                yield from (RepairedFinding(finding, self._mend_commits(finding)) for finding in found)
+            else:
+                assert topic is not None
+                assert partition is not None
+                yield from self._mend_partition(topic, partition, list(found))
+
+    def _mend_config(self, finding: Finding) -> Repair:
+        assert finding.topic is not None
+        kept = self._directory.restore_config(finding.topic)
+        count = self._directory.config(finding.topic).partitions
+        partitions = "1 partition" if count == 1 else f"{count} partitions"
+        return Repair(finding.problem, f"made anew for {partitions}, with default settings", kept=kept)
+
+    def _mend_partition(self, topic: str, partition: int, found: list[Finding]) -> Iterator[RepairedFinding]:
+        committed = self._committed.get((topic, partition), 0)
+        if partition not in self._directory.partition_numbers(topic):
+            self._directory.restore_partition(topic, partition, committed)
+            done = f"made again, empty; its next offset is {committed}"
+            yield RepairedFinding(found[0], Repair(found[0].problem, done))
+            return
+        path = self._directory.partition_directory(topic, partition)
+        config = self._directory.config(topic)
+        policy = RollPolicy(config.value("segment.bytes"), config.value("segment.ms"))
+        timeout = self._directory.lock_timeout
+        appender = Appender(path, policy, lock_timeout=timeout, clock=self._clock, warn=self._warn)
+        try:
+            problems = [finding.problem for finding in found]
+            for repair in repair_partition(path, problems, appender, lock_timeout=timeout, committed=committed):
+                yield RepairedFinding(Finding(topic, partition, None, repair.problem), repair)
+        finally:
+            appender.close()
+
+    def _mend_commits(self, finding: Finding) -> Repair:
+        """A journal is made of its whole lines. Where a group goes on whose log has become shorter is for a person to say."""
+        assert finding.problem.part == COMMITS
+        assert finding.group is not None
+        if finding.topic is not None:
+            return Repair(finding.problem, "left as it is", is_mended=False)
+        try:
+            salvaged = salvage(group_admin.open_group(self._directory, finding.group).journal)
+        except DamagedCommits:
+            done = "left as it is: no commit in it is whole; delete the group, and import its offsets or begin anew"
+            return Repair(finding.problem, done, is_mended=False)
+        if salvaged is None:
+            return Repair(finding.problem, "somebody else has repaired it")
+        return Repair(finding.problem, _salvaged_in_words(salvaged), kept=salvaged.kept)
+
+
+def _salvaged_in_words(salvaged: Salvaged) -> str:
+    dropped = "a line" if salvaged.dropped == 1 else f"{salvaged.dropped} lines"
+    places = ", ".join(f"{topic}:{number}={offset}" for (topic, number), offset in sorted(salvaged.committed.items()))
+    return f"{dropped} given up; the committed offsets are now {places}"

@@ -1,0 +1,129 @@
+"""Checking a log directory: topics, their configs and partitions, and what groups have committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamcli.engine import group_admin
+from streamcli.groups.assignment import TopicPartition
+from streamcli.groups.journal import DamagedCommits
+from streamcli.record.errors import NotFound, StreamcliError
+from streamcli.storage.directory import LogDirectory
+from streamcli.storage.log import Log
+from streamcli.storage.verify import LOG, PartitionCheck, Problem
+
+CONFIG, COMMITS = "config", "commits"
+
+
+class Finding(NamedTuple):
+    """A problem and whose it is: a partition's, a topic's (partition None) or a group's. part of the problem: as in
+    storage.verify, or CONFIG or COMMITS."""
+
+    topic: str | None
+    partition: int | None
+    group: str | None
+    problem: Problem
+
+    def place(self) -> str:
+        """Whose it is, in words."""
+        whose = [] if self.group is None else [f"group {self.group}"]
+        if self.topic is not None:
+            whose.append(self.topic if self.partition is None else f"{self.topic}, partition {self.partition}")
+        return ": ".join(whose)
+
+
+class Verification:
+    """One pass over the topics named, or over all topics and groups. Iterate over `findings`; the counts are of what
+    was right; `lost`: records that repair gave up earlier."""
+
+    def __init__(self, directory: LogDirectory, topics: list[str] | None) -> None:
+        self._directory = directory
+        self._chosen = topics
+        self.topics = self.partitions = self.groups = 0
+        self.records = self.batches = self.size = self.lost = 0
+
+    def findings(self) -> Iterator[Finding]:
+        commits, findings = self._read_commits()
+        yield from findings
+        unconfigured = self._directory.unconfigured_topics()
+        for topic in sorted({*self._directory.topics(), *unconfigured}):
+            if self._chosen is None or topic in self._chosen:
+                self.topics += 1
+                yield from self._check_topic(topic)
+        for group, committed in commits.items():
+            yield from self._check_commits(group, committed)
+
+    def _check_topic(self, topic: str) -> Iterator[Finding]:
+        there = self._directory.partition_numbers(topic)
+        try:
+            count = self._directory.config(topic).partitions
+        except StreamcliError as error:
+            path = self._directory.config_path(topic)
+            reason = "the topic has partitions and no config" if isinstance(error, NotFound) else str(error)
+            yield Finding(topic, None, None, Problem(CONFIG, reason, path))
+            count = max(there, default=-1) + 1
+        for number in range(count):
+            self.partitions += 1
+            path = self._directory.partition_path(topic, number)
+            if number not in there:
+                yield Finding(topic, number, None, Problem(LOG, "the partition's directory is gone", path))
+                continue
+            check = PartitionCheck(path)
+            for problem in check.problems():
+                yield Finding(topic, number, None, problem)
+            self.records += check.records
+            self.batches += check.batches
+            self.size += check.size
+            self.lost += check.lost
+
+    def _read_commits(self) -> tuple[dict[str, dict[TopicPartition, int]], list[Finding]]:
+        """What each group has committed, before the ends of the logs are looked at: so it cannot lie behind them."""
+        commits: dict[str, dict[TopicPartition, int]] = {}
+        findings = []
+        for name in group_admin.group_names(self._directory):
+            try:
+                journal = group_admin.open_group(self._directory, name).journal
+                commits[name] = journal.committed()
+            except NotFound:
+                continue
+            except DamagedCommits as error:
+                findings.append(Finding(None, None, name, Problem(COMMITS, str(error), error.path)))
+            self.groups += 1
+        return commits, findings
+
+    def _check_commits(self, group: str, committed: dict[TopicPartition, int]) -> Iterator[Finding]:
+        """Each committed offset lies within its log. Of topics that were deleted nothing can be said."""
+        there = set(self._directory.topics())
+        for (topic, partition), offset in sorted(committed.items()):
+            if topic not in there or (self._chosen is not None and topic not in self._chosen):
+                continue
+            path = group_admin.open_group(self._directory, group).journal.path
+            end = self._end(topic, partition)
+            if end is None or offset <= end:
+                continue
+            reason = (
+                f"the committed offset {offset} is after the end of the log, {end}: choose where to go on with "
+                f"`streamcli groups reset {group} {topic} --to end`"
+            )
+            yield Finding(topic, partition, group, Problem(COMMITS, reason, path, first=end, next_offset=offset))
+
+    def _end(self, topic: str, partition: int) -> int | None:
+        """The log end offset; None where that is a problem of the partition's, or there is no such partition."""
+        try:
+            return Log(self._directory.partition_directory(topic, partition)).end().offset
+        except (StreamcliError, FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def greatest_commits(directory: LogDirectory) -> dict[TopicPartition, int]:
+    """The greatest offset that any group whose commits can be read has committed of each partition."""
+    greatest: dict[TopicPartition, int] = {}
+    for name in group_admin.group_names(directory):
+        try:
+            committed = group_admin.open_group(directory, name).journal.committed()
+        except StreamcliError:
+            continue
+        for place, offset in committed.items():
+            greatest[place] = max(offset, greatest.get(place, 0))
+    return greatest

@@ -1,0 +1,170 @@
+"""Repairing a partition beside its producers and consumers: what is damaged is kept aside, and marked as lost in its place.
+
+Nothing is moved: over the beginning of the damaged bytes one header is written that says which offsets are lost and
+how many bytes to pass by. So every other batch stays at its position, for the readers that have it open too, and no
+reader has ever given out the bytes written over, since they failed. Before that they are copied, on disk, to a file
+beside the segment whose name says the position and the offsets. A crash between the two leaves the damage, and a copy.
+
+Offsets that were given out are not given out again: where acknowledged records are missing at the end of the log, the
+mark there stands for all that the checkpoint, or a group's commit, says there were.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamcli.record.errors import CorruptData
+from streamcli.storage import durable, layout
+from streamcli.storage.append import Appender
+from streamcli.storage.checkpoint import read_checkpoint
+from streamcli.storage.format import HEADER_SIZE, InvalidBatch, encode_lost
+from streamcli.storage.index import ENTRY_SIZE, SparseIndex
+from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.lookup import rebuild_index
+from streamcli.storage.segment import Segment
+from streamcli.storage.verify import INDEX, LOG, PartitionCheck, Problem
+
+
+class Repair(NamedTuple):
+    """What became of a problem. done: in words; is_mended: False where it is left as it is; kept: the file with a copy of
+    what was given up."""
+
+    problem: Problem
+    done: str
+    is_mended: bool = True
+    kept: str | None = None
+
+
+def repair_partition(
+    partition_directory: str, problems: list[Problem], appender: Appender, *, lock_timeout: float, committed: int
+) -> Iterator[Repair]:
+    """Mend what `PartitionCheck` found there. committed: the greatest offset that a group committed.
+
+    Each problem is looked at again under the append lock: what somebody else has repaired meanwhile is passed by.
+    """
+    lock = ExclusiveLock(os.path.join(partition_directory, layout.LOCK), lock_timeout)
+    try:
+        with lock:
+            for problem in problems:
+                if problem.part == LOG:
+                    yield from _mend_log(partition_directory, problem, committed)
+            yield from _mend_indexes(partition_directory, [problem for problem in problems if problem.part != LOG])
+        if all(problem.part != LOG or problem.position is not None for problem in problems):
+            appender.recover()
+    finally:
+        lock.close()
+
+
+def _mend_log(directory: str, problem: Problem, committed: int) -> Iterator[Repair]:
+    if problem.position is None:
+        yield _make_segment(directory, problem, committed)
+        return
+    found = _look_again(directory, problem)
+    if found is None:
+        return
+    segment = Segment(directory, layout.segment_base(found.path), writable=True)
+    try:
+        yield _give_up(directory, segment, found, committed)
+    finally:
+        segment.close()
+
+
+def _make_segment(directory: str, problem: Problem, committed: int) -> Repair:
+    """Begin a log of which no segment is left, after the offsets that were given out."""
+    checkpoint = read_checkpoint(directory)
+    base = max(committed, checkpoint.offset if checkpoint else 0)
+    durable.create_file(layout.segment_path(directory, base))
+    durable.sync_directory(directory)
+    return Repair(problem, f"the log begins anew at offset {base}: all before it is lost")
+
+
+def _look_again(directory: str, problem: Problem) -> Problem | None:
+    """The problem as it is now, under the append lock; None when it is gone."""
+    for found in PartitionCheck(directory).problems_from(problem.first or 0):
+        if found.part == LOG and (found.path, found.position) == (problem.path, problem.position):
+            return found
+    return None
+
+
+def _give_up(directory: str, segment: Segment, problem: Problem, committed: int) -> Repair:
+    """Mark the damaged bytes as lost, once a copy of them is on disk."""
+    position, first = problem.position, problem.first
+    assert position is not None
+    assert first is not None
+    size = segment.size()
+    end = size if problem.length is None else min(position + problem.length, size)
+    next_offset = problem.next_offset
+    if _is_last(directory, segment) and end == size:
+        checkpoint = read_checkpoint(directory)
+        next_offset = max(next_offset or 0, committed, checkpoint.offset if checkpoint else 0, first)
+    assert next_offset is not None
+    length = end - position
+    is_tail = end == size
+    try:
+        mark = _mark(position, length, first, next_offset, is_tail=is_tail)
+    except InvalidBatch as error:
+        return Repair(problem, f"left as it is: {error}; readers pass it by with --skip-corrupt", is_mended=False)
+    kept = None
+    if length:
+        kept = layout.damaged_path(segment.path, position, first, next_offset)
+        durable.keep_bytes(kept, segment.fd, position, end)
+    if not mark:
+        durable.truncate(segment.fd, position)
+    durable.write_all(segment.fd, mark, position)
+    durable.sync_data(segment.fd)
+    _renew_index(directory, segment, position)
+    if is_tail and _is_last(directory, segment):
+        durable.remove_file(os.path.join(directory, layout.CHECKPOINT))  # it speaks of what is lost
+    if not mark:
+        return Repair(problem, f"{length} bytes after the last batch cut off", kept=kept)
+    lost = CorruptData("", "", 0, first=first, next_offset=next_offset).offsets()
+    return Repair(problem._replace(next_offset=next_offset), f"{lost} given up", kept=kept)
+
+
+def _mark(position: int, length: int, first: int, next_offset: int, *, is_tail: bool) -> bytes:
+    """What to write over the damaged bytes: a mark, or nothing where no offset is lost at the end of a segment.
+
+    InvalidBatch where a mark does not fit.
+    """
+    if is_tail and next_offset <= first:
+        return b""
+    if length < HEADER_SIZE and not is_tail:
+        raise InvalidBatch(f"{length} bytes hold no mark")
+    length = max(length, HEADER_SIZE)
+    return encode_lost(position=position, base_offset=first, next_offset=next_offset, length=length)
+
+
+def _mend_indexes(directory: str, problems: list[Problem]) -> Iterator[Repair]:
+    """Indexes and the checkpoint: the latter is written anew by the recovery that follows."""
+    for problem in problems:
+        if problem.part == INDEX:
+            segment = Segment(directory, layout.segment_base(problem.path))
+            try:
+                _renew_index(directory, segment, problem.position or 0, of_index=True)
+            finally:
+                segment.close()
+            yield Repair(problem, "made anew from the log")
+        else:
+            yield Repair(problem, "written anew")
+
+
+def _renew_index(directory: str, segment: Segment, position: int, *, of_index: bool = False) -> None:
+    """Make the index right again from `position` on, in the segment or with `of_index` in the index.
+
+    That of the active segment is only cut: its appenders have it open, and fill it in.
+    """
+    if not _is_last(directory, segment):
+        rebuild_index(directory, segment)
+        return
+    index = SparseIndex(layout.index_path(directory, segment.base_offset), writable=True)
+    try:
+        before = index.last_where(lambda entry: entry.position < position)
+        index.keep(position // ENTRY_SIZE if of_index else before[0] + 1 if before else 0)
+    finally:
+        index.close()
+
+
+def _is_last(directory: str, segment: Segment) -> bool:
+    return layout.segment_bases(directory)[-1] == segment.base_offset

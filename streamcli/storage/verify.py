@@ -1,0 +1,177 @@
+"""Checking a partition, without any lock and without changing it: what every reader and appender relies on.
+
+Batches are read as every reader reads them, so that what is found is what a reader would meet, and an append in flight
+is no problem. What recovery deals with by itself (a torn tail, what a power cut left) is none either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamcli.record.errors import CorruptData
+from streamcli.storage import layout
+from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
+from streamcli.storage.cursor import Cursor
+from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
+from streamcli.storage.index import ENTRY_SIZE, SparseIndex
+from streamcli.storage.log import Log
+
+LOG, INDEX, CHECKPOINT = "log", "index", "checkpoint"
+
+_LOOKS = 5
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong. part: LOG, INDEX or CHECKPOINT; position, length: bytes in the file at `path`, None where
+    unknown; first <= offset < next_offset cannot be read, None where none or unknown."""
+
+    part: str
+    reason: str
+    path: str
+    position: int | None = None
+    length: int | None = None
+    first: int | None = None
+    next_offset: int | None = None
+
+
+class Checked(NamedTuple):
+    """What was found to be right: records and batches, and bytes of their segments."""
+
+    records: int
+    batches: int
+    size: int
+
+
+class PartitionCheck:
+    """One pass over a partition up to its end as it was at the start.
+
+    Iterate over `problems`; then `checked` says what was right, and `lost` how many records repair gave up earlier.
+    """
+
+    def __init__(self, partition_directory: str) -> None:
+        self._directory = partition_directory
+        self.records = self.batches = self.size = self.lost = 0
+        self._index: _IndexCheck | None = None
+        self._inexact: str | None = None  # the last segment in which something was not read
+        self._latest = NO_TIMESTAMP
+
+    @property
+    def checked(self) -> Checked:
+        return Checked(self.records, self.batches, self.size)
+
+    def problems(self) -> Iterator[Problem]:
+        if not layout.segment_bases(self._directory):
+            yield Problem(LOG, "the partition has no segment", self._directory)
+            return
+        yield from self.problems_from(Log(self._directory).start())
+        yield from self._close_index()
+
+    def problems_from(self, offset: int) -> Iterator[Problem]:
+        """The problems of the log from `offset` on, and of the checkpoint."""
+        log = Log(self._directory)
+        checkpoint, problem = _read_checkpoint(self._directory)
+        if problem is not None:
+            yield problem
+        tail = log.tail()
+        if tail.missing:
+            reason = f"{tail.missing} bytes that were known to be on disk are missing at the end of the log"
+            path = layout.segment_path(self._directory, tail.end.segment)
+            next_offset = checkpoint.offset if checkpoint else None
+            yield Problem(LOG, reason, path, tail.end.position, None, tail.end.offset, next_offset)
+        cursor = log.cursor(max(offset, log.start()), tail.end)
+        try:
+            yield from self._read(cursor)
+        finally:
+            cursor.close()
+
+    def _read(self, cursor: Cursor) -> Iterator[Problem]:
+        while True:
+            try:
+                header = cursor.peek()
+                self._count_lost(cursor)
+                if header is None:
+                    return
+                base = cursor.segment_base
+                batch = cursor.take()
+                if batch is None:
+                    continue  # cut off by a recovery meanwhile: it was never whole
+                batch.check()
+            except CorruptData as damage:
+                yield Problem(
+                    LOG, damage.reason, damage.path, damage.position, damage.length, damage.first, damage.next_offset
+                )
+                self._inexact = damage.path
+                cursor.skip_damage(damage)
+                continue
+            self.records += header.record_count
+            self.batches += 1
+            self.size += header.end - header.position
+            yield from self._check_index(base, header)
+
+    def _count_lost(self, cursor: Cursor) -> None:
+        while cursor.lost:
+            lost = cursor.lost.pop(0)
+            assert lost.first is not None
+            assert lost.next_offset is not None
+            self.lost += lost.next_offset - lost.first
+            self._inexact = lost.path
+
+    def _check_index(self, base_offset: int, header: BatchHeader) -> Iterator[Problem]:
+        if self._index is None or self._index.base_offset != base_offset:
+            yield from self._close_index()
+            self._index = _IndexCheck(self._directory, base_offset)
+        is_exact = self._inexact != layout.segment_path(self._directory, base_offset)
+        self._index.see(header, self._latest, is_exact=is_exact)
+        self._latest = max(self._latest, header.max_timestamp)
+
+    def _close_index(self) -> Iterator[Problem]:
+        if self._index is not None:
+            problem = self._index.finish()
+            self._index = None
+            if problem is not None:
+                yield problem
+
+
+class _IndexCheck:
+    """The index of one segment, gone along with the segment's batches. A missing or short index is none the worse."""
+
+    def __init__(self, partition_directory: str, base_offset: int) -> None:
+        self.base_offset = base_offset
+        self._index = SparseIndex(layout.index_path(partition_directory, base_offset))
+        self._next = 0
+        self._wrong: int | None = None
+
+    def see(self, header: BatchHeader, latest: int, *, is_exact: bool) -> None:
+        """Compare with a batch. latest: the greatest timestamp before it, as far as it was read (ms); is_exact: whether
+        every batch so far was read, so that an entry that leads to none is wrong."""
+        while self._wrong is None and self._next < self._index.count:
+            entry = self._index.entry(self._next)
+            if entry is None:
+                self._wrong = self._next
+            elif entry.position > header.position:
+                return
+            elif entry.position < header.position:
+                if is_exact:
+                    self._wrong = self._next
+            elif not entry.leads_to(header) or entry.max_timestamp_before < latest:
+                self._wrong = self._next
+            self._next += 1
+
+    def finish(self) -> Problem | None:
+        path, wrong = self._index.path, self._wrong
+        self._index.close()
+        if wrong is None:
+            return None
+        return Problem(INDEX, f"entry {wrong} of the index leads to no batch", path, wrong * ENTRY_SIZE, ENTRY_SIZE)
+
+
+def _read_checkpoint(directory: str) -> tuple[Checkpoint | None, Problem | None]:
+    """The checkpoint, and what is wrong with it. None there, or one of an earlier boot, is no problem."""
+    path = os.path.join(directory, layout.CHECKPOINT)
+    # It is rewritten in place: a look in the middle of that sees neither the old nor the new.
+    found = next(filter(None, (read_checkpoint(directory) for _ in range(_LOOKS))), None)
+    if found is None and os.path.lexists(path):
+        return None, Problem(CHECKPOINT, "the checkpoint is damaged", path)
+    return found, None
