@@ -90,7 +90,7 @@ class RecordBatch:
         _ = self.columns
 
     def offsets(self) -> list[int] | range:
-        deltas = self.columns.offset_deltas if self.count != self.next_offset - self.base_offset else None
+        deltas = self.columns.offset_deltas  # asked for in any case: until the body is decoded the count may be a lie
         if deltas is None:
             return range(self.base_offset, self.base_offset + self.count)
         return [self.base_offset + delta for delta in deltas]

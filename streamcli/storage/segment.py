@@ -58,8 +58,10 @@ class Segment:
             self._buffer = memoryview(os.pread(self.fd, length + READ_AHEAD, position))
             self._buffer_position = position
             return self._buffer[:length]
-        # The next header comes along; the rest is not kept, so that many open segments stay small.
-        data = memoryview(os.pread(self.fd, length + HEADER_SIZE, position))
+        # The next header comes along; the rest is not kept, so that many open segments stay small. pread makes room for all
+        # that it is asked for, so a length out of a header counts only as far as the file goes.
+        there = min(length, max(self._whole_to - position, 0))
+        data = memoryview(os.pread(self.fd, there + HEADER_SIZE, position))
         self._buffer = memoryview(bytes(data[length:]))
         self._buffer_position = position + length
         return data[:length]
