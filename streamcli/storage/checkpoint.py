@@ -17,6 +17,8 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from streamcli.storage import durable, layout
+from streamcli.storage.format import MAX_OFFSET
+from streamcli.storage.index import MAX_POSITION
 
 _WORDS = ("streamcli-checkpoint", "1")
 
@@ -41,13 +43,19 @@ def decode_checkpoint(data: bytes) -> Checkpoint | None:
     text, _, crc = data.rpartition(b" ")
     if crc != b"%08x\n" % crc32c(text):
         return None
-    words = text.decode("ascii", "replace").split(" ")
-    if len(words) != 7 or tuple(words[:2]) != _WORDS:
+    words = text.split(b" ")
+    if len(words) != 7:
         return None
     try:
-        return Checkpoint(words[2], *(int(word) for word in words[3:]))
+        found = Checkpoint(words[2].decode("ascii"), *(int(word) for word in words[3:]))
     except ValueError:
         return None
+    is_possible = (
+        0 <= found.segment <= found.offset <= MAX_OFFSET
+        and 0 <= found.position <= MAX_POSITION
+        and -(2**63) <= found.max_timestamp < 2**63
+    )
+    return found if is_possible and found.encode() == data else None
 
 
 def read_checkpoint(partition_directory: str) -> Checkpoint | None:

@@ -38,6 +38,10 @@ INTERVAL = 64 << 10
 """Bytes of segment from one entry to the next, at least. A seek scans no more headers than lie in between."""
 
 
+MAX_POSITION = 2**62
+"""More than any file system has: the kernel takes no greater positions."""
+
+
 class IndexEntry(NamedTuple):
     position: int
     base_offset: int
@@ -59,11 +63,12 @@ def encode_entry(header: BatchHeader, max_timestamp_before: int) -> bytes:
 
 
 def decode_entry(data: bytes) -> IndexEntry | None:
-    """The entry in 32 bytes, or None when they fail their checksum."""
+    """The entry in 32 bytes, or None when they fail their checksum, or lead nowhere."""
     if len(data) != ENTRY_SIZE:
         return None
     *fields, crc = ENTRY.unpack(data)
-    return IndexEntry(*fields) if crc32c(data[:-4]) == crc else None
+    entry = IndexEntry(*fields)
+    return entry if crc32c(data[:-4]) == crc and entry.position <= MAX_POSITION else None
 
 
 class SparseIndex:

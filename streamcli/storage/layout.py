@@ -42,6 +42,8 @@ SEGMENT_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
 TEMPORARY = "+"
 MAX_TOPIC_NAME = 249
+MAX_BASE_OFFSET = 2**63
+"""No segment has a base offset that great: offsets are signed numbers of 64 bits."""
 
 _LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _DIGITS = frozenset("0123456789")
@@ -75,7 +77,7 @@ def lease_path(group_directory: str, topic: str, partition: int) -> str:
 
 def is_topic_name(name: str) -> bool:
     """Whether a name found in DIR/topics can be a topic's directory."""
-    return name not in (".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+    return name not in ("", ".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
 
 
 def topic_directory(directory: str, topic: str) -> str:
@@ -138,6 +140,6 @@ def segment_bases(partition_directory: str) -> list[int]:
     bases = []
     for name in os.listdir(partition_directory):
         stem = name.removesuffix(SEGMENT_SUFFIX)
-        if stem is not name and len(stem) == 20 and _DIGITS.issuperset(stem):
+        if stem is not name and len(stem) == 20 and _DIGITS.issuperset(stem) and int(stem) < MAX_BASE_OFFSET:
             bases.append(int(stem))
     return sorted(bases)

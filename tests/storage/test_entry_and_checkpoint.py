@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcli.storage.checkpoint import Checkpoint, decode_checkpoint
-from streamcli.storage.format import decode_header
-from streamcli.storage.index import ENTRY_SIZE, IndexEntry, decode_entry, encode_entry
+from streamcli.storage.format import MAX_OFFSET, decode_header
+from streamcli.storage.index import ENTRY_SIZE, MAX_POSITION, IndexEntry, decode_entry, encode_entry
 
 from .columns import INT64
 from .test_format import TINY_HEADER
@@ -19,7 +19,7 @@ def test_any_bytes_as_an_index_entry(data: bytes):
     assert decode_entry(data) is None or len(data) == ENTRY_SIZE
 
 
-@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), INT64)
+@given(st.integers(0, MAX_POSITION), st.integers(0, 2**64 - 1), INT64)
 def test_an_index_entry_and_its_damage(position: int, offset: int, before: int):
     header = decode_header(TINY_HEADER, 4096)._replace(position=position, base_offset=offset)
     data = encode_entry(header, before)
@@ -50,7 +50,7 @@ def test_a_checkpoint_is_this_line():
 
 
 def test_every_checkpoint_has_the_same_length():
-    largest = Checkpoint("0f" * 18, 2**63, 2**63, 2**64 - 1, -(2**63))
+    largest = Checkpoint("0f" * 18, MAX_OFFSET, MAX_POSITION, MAX_OFFSET, -(2**63))
     assert len(largest.encode()) == len(CHECKPOINT.encode()) == len(Checkpoint("0f" * 18, 0, 0, 0, 2**63 - 1).encode())
     assert decode_checkpoint(largest.encode()) == largest
 
