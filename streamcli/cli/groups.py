@@ -14,6 +14,7 @@ from streamcli.engine import group_admin
 from streamcli.engine.group_admin import PartitionState, Target
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.errors import Busy, StreamcliError, UsageError
+from streamcli.storage.format import MAX_OFFSET
 from streamcli.storage.watch import Watcher
 
 
@@ -149,7 +150,7 @@ def _imported(line: bytes, number: int) -> tuple[TopicPartition, int]:
     try:
         found = json.loads(line)
         topic, partition, offset = found["topic"], found["partition"], found["offset"]
-        if isinstance(topic, str) and type(partition) is int and type(offset) is int and offset >= 0:
+        if isinstance(topic, str) and type(partition) is int and type(offset) is int and 0 <= offset <= MAX_OFFSET:
             return (topic, partition), offset
     except (ValueError, KeyError, TypeError, RecursionError):
         pass

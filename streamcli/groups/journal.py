@@ -29,6 +29,8 @@ from crc32c import crc32c
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.errors import CorruptData, StreamcliError
 from streamcli.storage import durable, layout
+from streamcli.storage.format import MAX_OFFSET
+from streamcli.storage.layout import is_topic_name
 from streamcli.storage.locks import ExclusiveLock
 
 COMMIT, RESET, UNDO, IMPORT = "commit", "reset", "undo", "import"
@@ -78,8 +80,11 @@ def decode_line(line: bytes) -> list[Commit] | None:
     if len(words) != 4 or crc != b"%08x" % crc32c(text):
         return None
     try:
-        time, kind, member, places = (word.decode() for word in words)
-        return [_decode_place(place, int(time), kind, member) for place in places.split(",")]
+        text_of_time, kind, member, places = (word.decode() for word in words)
+        time = int(text_of_time)
+        if not 0 <= time < 2**63:
+            return None
+        return [_decode_place(place, time, kind, member) for place in places.split(",")]
     except ValueError:
         return None
 
@@ -87,7 +92,10 @@ def decode_line(line: bytes) -> list[Commit] | None:
 def _decode_place(text: str, time: int, kind: str, member: str) -> Commit:
     topic, _, rest = text.partition(":")
     partition, _, offset = rest.partition("=")
-    return Commit(time, kind, topic, int(partition), None if offset == "-" else int(offset), member)
+    commit = Commit(time, kind, topic, int(partition), None if offset == "-" else int(offset), member)
+    if not is_topic_name(topic) or not 0 <= commit.partition < 2**31 or not 0 <= (commit.offset or 0) <= MAX_OFFSET:
+        raise ValueError(f"no partition or offset: {text}")
+    return commit
 
 
 class DamagedCommits(StreamcliError):

@@ -31,17 +31,18 @@ from streamcli.groups.journal import (
     newest,
     shortened,
 )
+from streamcli.storage.layout import is_topic_name
 from tests.support.restricted import restricted
 from tests.support.waiting import DEADLINE
 
-NAMES = st.text("abcXYZ019._-", min_size=1, max_size=12)
+NAMES = st.text("abcXYZ019._-", min_size=1, max_size=12).filter(is_topic_name)
 ENTRIES = st.builds(
     Commit,
     st.integers(0, 1 << 44),
     st.sampled_from([COMMIT, RESET, UNDO]),
     NAMES,
     st.integers(0, 10_000),
-    st.none() | st.integers(0, 1 << 63),
+    st.none() | st.integers(0, (1 << 63) - 1),
     NAMES,
 )
 
