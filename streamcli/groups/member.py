@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamcli.groups.assignment import Assignment, assign
 from streamcli.groups.journal import Journal
 from streamcli.record.errors import StreamcliError
 from streamcli.storage import durable, layout
+from streamcli.storage.config import MAX_PARTITIONS
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.locks import ExclusiveLock, is_at_path, try_exclusive
 
@@ -174,18 +175,36 @@ class Membership:
         os.close(self._fd)
 
 
-def _decode_member(member: str, data: bytes) -> MemberInfo | None:
+def _decode_member(member: str, data: bytes) -> MemberInfo:
+    """What a member's file says; of one that says what cannot be, only that it lives."""
     try:
         found = json.loads(data)
-        return MemberInfo(member, int(found["pid"]), [str(topic) for topic in found["topics"]], bool(found["assigned"]))
-    except (ValueError, KeyError, TypeError):
-        return MemberInfo(member, 0, [], is_assigned=False)
+        pid, topics = found["pid"], found["topics"]
+        if type(pid) is int and 0 < pid < 2**31 and type(topics) is list and all(map(_is_topic_or_glob, topics)):
+            return MemberInfo(member, pid, topics, bool(found["assigned"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return MemberInfo(member, 0, [], is_assigned=False)
+
+
+def _is_topic_or_glob(topic: Any) -> bool:
+    return isinstance(topic, str) and (layout.is_topic_name(topic) or any(letter in topic for letter in "*?["))
 
 
 def _decode_generation(data: bytes) -> Generation:
+    """ValueError, or another error of the shape, for what no member wrote."""
     found = json.loads(data)
-    assignment = {
-        str(member): sorted((str(topic), int(partition)) for topic, partition in places)
-        for member, places in found["assignment"].items()
-    }
-    return Generation(int(found["generation"]), assignment)
+    number = found["generation"]
+    if type(number) is not int or not 0 <= number < 2**62:
+        raise ValueError("no number of a generation")
+    assignment = {member: sorted(map(_place, places)) for member, places in found["assignment"].items()}
+    return Generation(number, assignment)
+
+
+def _place(place: Any) -> tuple[str, int]:
+    topic, partition = place
+    if not isinstance(topic, str) or not layout.is_topic_name(topic) or type(partition) is not int:
+        raise ValueError("no partition of a topic")
+    if not 0 <= partition < MAX_PARTITIONS:
+        raise ValueError("no such partition")
+    return topic, partition
