@@ -202,7 +202,7 @@ class Appender:
         self._segment = segment
         self._recover(segment, find_tail(self._directory, segment))
         self._open_index(segment)
-        first = segment.header_at(0) if self._end.position else None
+        first = next(segment.headers_past_damage(0, self._end.position), None)
         self._first_timestamp = first.max_timestamp if first and first.record_count else None
         known = read_checkpoint(self._directory)
         if known is None or not durable.is_this_boot(known.boot_id):
