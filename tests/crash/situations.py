@@ -229,13 +229,16 @@ SCENARIOS = (
     Scenario("join, consume, leave", [*CONSUME, "-f", "--idle", "1ms"], CONSUMED, _with_group, is_steady=False),
     Scenario(
         "consume with a command",
-        ["consume", "-g", "g", "t", "--batch", "5", "--backoff", "1ms", "--", "tee", "-a", "got"],
+        ["consume", "-g", "g", "t", "--batch", str(aftermath.ONE_RUN), "--backoff", "1ms", "--", "tee", "-a", "got"],
         (aftermath.check_untouched, aftermath.check_delivered),
         _with_group,
     ),
     Scenario(
         "consume to a dead-letter topic",
-        ["consume", "-g", "g", "t", "--retries", "0", "--dead-letter", "dead", "--", "false"],
+        [
+            *("consume", "-g", "g", "t", "--batch", str(aftermath.ONE_RUN)),
+            *("--retries", "0", "--dead-letter", "dead", "--", "false"),
+        ],
         (aftermath.check_untouched, aftermath.check_dead_lettered),
         _with_group,
     ),

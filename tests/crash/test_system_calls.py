@@ -17,7 +17,7 @@ from tests.crash.aftermath import Findings
 from tests.crash.situations import SCENARIOS, Scenario
 from tests.crash.trials import run_scenario, summary
 
-SHARE = float(os.environ.get("STREAMCLI_CRASH_SHARE", "0.3"))
+SHARE = float(os.environ.get("STREAMCLI_CRASH_SHARE", "0.15"))
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "pidfd_open"), reason="needs pidfd_open(2), of Linux, to wait for a process"

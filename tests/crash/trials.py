@@ -141,7 +141,7 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
                 rehearsal.after,
                 {path.removeprefix("log/"): data for path, data in rehearsal.start.items()},
                 list(scenario.values),
-                fsync_failed=name == "EIO from here on" or (name in ("EIO", "ENOSPC") and call.name in SYNCS),
+                fsync_failed=_fails_fsync(name, rehearsal.calls[number:]),
             )
             return _findings(scenario, evidence)
 
@@ -154,6 +154,12 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
         summary = f"lost {findings.lost}, wrong {findings.wrong}, duplicated {findings.duplicated}"
         findings.problems = [f"{where}: {summary}: {'; '.join(findings.problems)} [left with {ended}]"]
     return findings
+
+
+def _fails_fsync(fault: str, calls: list[Noted]) -> bool:
+    """Whether a fault at the first of these calls makes an fsync fail, of anything but a checkpoint."""
+    failing = {"EIO": calls[:1], "ENOSPC": calls[:1], "EIO from here on": calls}.get(fault, [])
+    return any(call.name in SYNCS and not call.path.endswith("/checkpoint") for call in failing)
 
 
 def _findings(scenario: Scenario, evidence: Evidence) -> Findings:
