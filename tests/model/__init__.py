@@ -1,0 +1,1 @@
+"""A log directory against a model of it in memory: see machine."""

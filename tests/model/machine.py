@@ -1,0 +1,477 @@
+"""Everything that is done to a log directory, in any order, and after each step: it holds what the model holds.
+
+Producers, followers of a log and the directory itself are kept over steps or opened anew, so that what one has in
+memory is put to the test by what another does. Between the steps writers die, machines reboot, and the files that are
+said to be disposable are deleted and scrambled.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from streamcli.cli import groups
+from streamcli.cli.context import Context
+from streamcli.cli.stop import StopSignals
+from streamcli.engine.consume import PartitionRead, Source, find_sources, merged, start_reads
+from streamcli.engine.group import BoundedConsumer
+from streamcli.engine.group_request import GroupEvents, GroupRequest
+from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
+from streamcli.groups.member import GroupDirectory
+from streamcli.record.batch import Columns, Record, join_column
+from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange, StreamcliError
+from streamcli.record.range import LAST, OFFSET, TIME, Bound, Range
+from streamcli.storage import layout
+from streamcli.storage.append import Appender, RollPolicy
+from streamcli.storage.checkpoint import read_checkpoint, write_checkpoint
+from streamcli.storage.config import TopicConfig
+from streamcli.storage.cursor import Cursor
+from streamcli.storage.directory import LogDirectory, TopicExists
+from streamcli.storage.log import Log
+
+from .model import Group, Place, Topic, records_of, rows_of
+from .writers import killed_writer
+
+TOPICS = ["a", "b"]
+GROUPS = ["g", "h"]
+OTHER_BOOT = "00000000-0000-0000-0000-000000000000"
+START = 1_000
+
+names = st.sampled_from(TOPICS)
+groups_of = st.sampled_from(GROUPS)
+elements = st.one_of(st.sampled_from([b"", b"a", b"two\nlines", b"\xff\x00"]), st.binary(max_size=12))
+long_elements = st.integers(100, 700).map(lambda size: b"x" * size)
+times = st.integers(START - 20, START + 60)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Columns:
+    """Columns of every form, small, and some long enough for a segment to be full of them."""
+    count = draw(st.integers(1, 5))
+
+    def one_each(element: st.SearchStrategy) -> st.SearchStrategy:
+        return st.lists(element, min_size=count, max_size=count)
+
+    values = draw(one_each(st.one_of(elements, elements, st.none(), long_elements)))
+    keys = draw(st.none() | one_each(st.none() | st.sampled_from([b"", b"k1", b"k2", b"\n"])))
+    pairs = st.lists(st.tuples(st.sampled_from(["h", "é"]), st.none() | elements), max_size=2)
+    return Columns(
+        count,
+        join_column(values) if draw(st.booleans()) else values,
+        keys=keys,
+        common_key=draw(st.none() | st.just(b"common")) if keys is None else None,
+        headers=draw(st.none() | one_each(pairs)),
+        common_headers=draw(st.none() | pairs),
+        timestamps=draw(st.none() | one_each(times)),
+    )
+
+
+def no_damage(damage: CorruptData) -> None:
+    raise damage
+
+
+class DirectoryMachine(RuleBasedStateMachine):
+    """`log` is the model; `producers` and `followers` are kept over steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        memory = "/dev/shm"
+        self.root = tempfile.mkdtemp(prefix="streamcli-model.", dir=memory if os.access(memory, os.W_OK) else None)
+        self.path = os.path.join(self.root, "log")
+        self.directory = LogDirectory(self.path, lock_timeout=30, create=True)
+        self.now = START
+        self.born = 0
+        self.log: dict[str, Topic] = {}
+        self.groups: dict[str, Group] = {}
+        self.policies: dict[str, RollPolicy] = {}
+        self.producers: dict[str, tuple[Producer, int]] = {}
+        self.followers: dict[Place, tuple[Cursor, int, int]] = {}
+        self.warnings: list[str] = []
+
+    def tick(self) -> int:
+        """The clock: each thing done has its own time."""
+        self.now += 1
+        return self.now
+
+    # Topics
+
+    @initialize(partitions=st.integers(1, 3), size=st.sampled_from([1024, 4096]))
+    def begin(self, partitions: int, size: int) -> None:
+        self.create(TOPICS[0], partitions, size)
+
+    @rule(topic=names, partitions=st.integers(1, 3), size=st.sampled_from([1024, 1024, 4096]))
+    def create(self, topic: str, partitions: int, size: int) -> None:
+        config = TopicConfig(partitions, {"segment.bytes": size, "segment.ms": 40})
+        if topic in self.log:
+            with pytest.raises(TopicExists):
+                self.directory.create_topic(topic, config)
+            return
+        self.directory.create_topic(topic, config)
+        self.born += 1
+        self.log[topic] = Topic(partitions, self.born)
+        self.policies[topic] = RollPolicy(size, 40)
+
+    @rule(topic=names, sure=st.integers(0, 3))
+    def delete(self, topic: str, sure: int) -> None:
+        if topic not in self.log:
+            with pytest.raises(NotFound):
+                self.directory.delete_topic(topic)
+        elif sure == 0:
+            self.directory.delete_topic(topic)
+            del self.log[topic]
+
+    @rule()
+    def open_again(self) -> None:
+        """All that was in memory is gone, as in another process."""
+        self.close_all()
+        self.directory = LogDirectory(self.path, lock_timeout=30)
+
+    # Producing
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), made=st.lists(batches(), min_size=1, max_size=4), keep=st.booleans())
+    def produce(self, data: st.DataObject, made: list[Columns], keep: bool) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        partition = data.draw(st.none() | st.integers(0, len(self.log[topic].partitions) - 1))
+        name = f"{topic} {partition}"
+        producer, born = self.producers.pop(name, None) or (self.new_producer(topic, partition), self.log[topic].born)
+        try:
+            if born != self.log[topic].born:
+                with pytest.raises(NotFound):
+                    producer.append(made[0])
+                producer.close()
+                producer, born = self.new_producer(topic, partition), self.log[topic].born
+            for columns in made:
+                self.append(producer, topic, columns, data)
+            producer.finish()
+            assert producer.durable == producer.appended
+        finally:
+            if keep:
+                self.producers[name] = producer, born
+            else:
+                producer.close()
+
+    def new_producer(self, topic: str, partition: int | None) -> Producer:
+        sync = SYNC_BATCH if self.now % 2 else SYNC_EXIT
+        return Producer(
+            self.directory,
+            topic,
+            partition=partition,
+            sync=sync,
+            clock=lambda: self.now,
+            warn=self.warnings.append,
+        )
+
+    def append(self, producer: Producer, topic: str, columns: Columns, data: st.DataObject) -> None:
+        """One chunk of input, with partitions of its own or not; the model takes each record from where it went."""
+        known, now = self.log[topic], self.tick()
+        chosen = None
+        if data.draw(st.integers(0, 3)) == 0:
+            numbers = st.none() | st.integers(0, len(known.partitions) - 1)
+            chosen = data.draw(st.lists(numbers, min_size=columns.record_count, max_size=columns.record_count))
+        rows = rows_of(columns, now)
+        placements = producer.append(columns, chosen)
+        went = {index: placement.partition for placement in placements for index in placement.indexes}
+        assert sorted(went) == list(range(columns.record_count))
+        for placement in placements:
+            assert placement.base_offset == len(known.partitions[placement.partition])
+            known.append(placement.partition, [rows[index] for index in placement.indexes])
+        if producer._fixed is None:
+            for index, row in enumerate(rows):
+                wanted = known.partition_for(row) if chosen is None or chosen[index] is None else chosen[index]
+                assert wanted in (None, went[index])
+
+    # Crashes
+
+    def a_log(self, data: st.DataObject) -> tuple[Topic, int, str, RollPolicy]:
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        partition = data.draw(st.integers(0, len(self.log[topic].partitions) - 1))
+        return self.log[topic], partition, self.directory.partition_directory(topic, partition), self.policies[topic]
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), made=st.lists(batches(), min_size=1, max_size=4))
+    def kill_a_writer(self, data: st.DataObject, made: list[Columns]) -> None:
+        """What was acknowledged is there, and of the rest a beginning."""
+        known, partition, path, policy = self.a_log(data)
+        wanted = data.draw(st.integers(0, len(made)))
+        now = self.tick()
+        before = len(known.partitions[partition])
+        acknowledged = killed_writer(path, policy, made, wanted, now)
+        assert acknowledged >= wanted
+        found = self.read(path)[before:]
+        count = 0
+        for number, columns in enumerate(made):
+            if number >= acknowledged and count == len(found):
+                break
+            rows = rows_of(columns, now)
+            known.append(partition, rows)
+            count += len(rows)
+        assert count == len(found)
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), columns=batches(), reboot=st.booleans())
+    def tear_the_last_batch(self, data: st.DataObject, columns: Columns, reboot: bool) -> None:
+        """A batch that was not acknowledged, cut short at any byte; after a power cut the rest may be there as zeros."""
+        _, _, path, policy = self.a_log(data)
+        self.tick()
+        appender = Appender(path, policy, lock_timeout=30, clock=lambda: self.now, warn=self.warnings.append)
+        appender.append(columns)
+        start, end = self.last_batch(path)
+        appender.close()
+        segment = layout.segment_path(path, layout.segment_bases(path)[-1])
+        os.truncate(segment, data.draw(st.integers(start, end - 1)))
+        if reboot:
+            self.reboot(path)
+            if data.draw(st.booleans()):
+                os.truncate(segment, end)
+
+    def last_batch(self, path: str) -> tuple[int, int]:
+        log = Log(path)
+        header = next(log.headers_backwards(0, log.end()))
+        return header.position, header.end
+
+    def reboot(self, path: str) -> None:
+        known = read_checkpoint(path)
+        if known is not None:
+            write_checkpoint(path, known._replace(boot_id=OTHER_BOOT))
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data())
+    def reboot_in_order(self, data: st.DataObject) -> None:
+        self.reboot(self.a_log(data)[2])
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), seed=st.integers(0, 1 << 16))
+    def break_what_is_disposable(self, data: st.DataObject, seed: int) -> None:
+        """Indexes and the checkpoint: deleted, cut, emptied, scrambled, added to."""
+        path = self.a_log(data)[2]
+        files = [*sorted(Path(path).glob("*.index")), Path(path, layout.CHECKPOINT)]
+        file = data.draw(st.sampled_from([file for file in files if file.exists()] or files))
+        dice = random.Random(seed)
+        content = file.read_bytes() if file.exists() else b""
+        way = data.draw(st.sampled_from(["delete", "cut", "empty", "scramble", "flip", "add"]))
+        if way == "delete":
+            file.unlink(missing_ok=True)
+        elif way == "flip" and content:
+            at = dice.randrange(len(content))
+            file.write_bytes(content[:at] + bytes([content[at] ^ 1 << dice.randrange(8)]) + content[at + 1 :])
+        else:
+            changed = {
+                "cut": content[: dice.randint(0, len(content))],
+                "add": content + dice.randbytes(40),
+                "empty": b"",
+            }
+            file.write_bytes(changed.get(way, dice.randbytes(len(content))))
+
+    # Reading
+
+    def read(self, path: str) -> list[Record]:
+        """All there is in a log, by objects made for it."""
+        log = Log(path)
+        source = Source("", 0, log)
+        cursor = log.cursor(log.start(), log.end())
+        try:
+            reads = [PartitionRead(source, cursor, None)]
+            return [record for taken in merged(reads, no_damage) for record in records_of(taken.batch)]
+        finally:
+            cursor.close()
+
+    def read_range(self, topic: str, wanted: Range) -> dict[int, list[Record]]:
+        sources = find_sources(self.directory, [topic], [], wait=False)
+        reads = start_reads(sources, wanted, follow=False, on_missing=lambda source, size: pytest.fail("bytes missing"))
+        found: dict[int, list[Record]] = {source.partition: [] for source in sources}
+        try:
+            for source, batch in merged(reads, no_damage):
+                found[source.partition] += records_of(batch)
+        finally:
+            for read in reads:
+                read.cursor.close()
+        return found
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), start=times, length=st.integers(0, 60))
+    def consume_by_time(self, data: st.DataObject, start: int, length: int) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        found = self.read_range(topic, Range(Bound(TIME, start), Bound(TIME, start + length)))
+        for partition, records in found.items():
+            beyond = len(self.log[topic].since(partition, start + length))
+            wanted = self.log[topic].since(partition, start)
+            assert records == wanted[: max(len(wanted) - beyond, 0)]
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), start=st.integers(0, 40), stop=st.integers(0, 50))
+    def consume_by_offset(self, data: st.DataObject, start: int, stop: int) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        wanted = Range(Bound(OFFSET, start), Bound(OFFSET, stop))
+        if any(len(records) < start for records in self.log[topic].partitions):
+            with pytest.raises(OffsetOutOfRange):
+                self.read_range(topic, wanted)
+            return
+        for partition, records in self.read_range(topic, wanted).items():
+            assert records == self.log[topic].partitions[partition][start:stop]
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), count=st.integers(1, 30))
+    def consume_the_last(self, data: st.DataObject, count: int) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        found = self.read_range(topic, Range(Bound(LAST, count)))
+        total = sum(map(len, self.log[topic].partitions))
+        assert sum(map(len, found.values())) == min(count, total)
+        for partition, records in found.items():
+            whole = self.log[topic].partitions[partition]
+            assert records == whole[len(whole) - len(records) :]
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data())
+    def follow(self, data: st.DataObject) -> None:
+        """Read on with a cursor that is kept: each record once, whatever was torn and cut meanwhile."""
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        partition = data.draw(st.integers(0, len(self.log[topic].partitions) - 1))
+        records, born = self.log[topic].partitions[partition], self.log[topic].born
+        cursor, next_offset, follows = self.followers.pop((topic, partition), (None, 0, 0))
+        if cursor is not None and follows != born:
+            assert not cursor.is_current()
+            cursor.close()
+            cursor = None
+        if cursor is None:
+            log = Log(self.directory.partition_directory(topic, partition))
+            next_offset = data.draw(st.integers(0, len(records)))
+            cursor = log.cursor(next_offset, None, log.tail())
+        found: list[Record] = []
+        while cursor.peek() is not None:
+            taken = cursor.take()
+            found += records_of(taken) if taken else []
+        assert found == records[next_offset:]
+        self.followers[topic, partition] = cursor, len(records), born
+
+    # Groups
+
+    @precondition(lambda self: self.log)
+    @rule(
+        data=st.data(),
+        group=groups_of,
+        limit=st.none() | st.integers(1, 12),
+        commits=st.sampled_from([True] * 4 + [False]),
+    )
+    def consume_as_group(self, data: st.DataObject, group: str, limit: int | None, commits: bool) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        known, model = self.log[topic].partitions, self.groups.setdefault(group, Group([]))
+        request = GroupRequest(group, [topic], Range(), False, commits, None, None)
+        events = GroupEvents(self.tick, self.warnings.append)
+        committed = [model.newest((topic, number)) for number in range(len(known))]
+        if any((offset or 0) > len(records) for offset, records in zip(committed, known, strict=True)):
+            with pytest.raises(OffsetOutOfRange):  # of a topic that was deleted and made anew
+                BoundedConsumer(self.directory, request, events)
+            return
+        consumer = BoundedConsumer(self.directory, request, events)
+        positions = [offset or 0 for offset in committed]
+        try:
+            for source, records, end in self.portions(consumer, limit):
+                start = positions[source.partition]
+                assert records == known[source.partition][start : start + len(records)]
+                consumer.owned.processed(source, end)
+                positions[source.partition] = end
+        finally:
+            consumer.close()
+        if limit is None:
+            assert positions == [len(records) for records in known]
+        if commits:
+            pairs = enumerate(zip(positions, committed, strict=True))
+            model.commit({(topic, number): end for number, (end, before) in pairs if end != (before or 0)})
+
+    def portions(self, consumer: BoundedConsumer, limit: int | None) -> list[tuple[Source, list[Record], int]]:
+        """(source, records, offset after them) of what the consumer has to give, `limit` records at most, as -n takes them."""
+        found = []
+        left = limit
+        for source, batch in merged(consumer.owned.reads(), no_damage):
+            part = batch if left is None else batch.take(0, min(left, batch.count))
+            found.append((source, records_of(part), part.next_offset))
+            if left is not None:
+                left -= part.count
+                if left == 0:
+                    break
+        return found
+
+    @precondition(lambda self: self.groups and self.log)
+    @rule(data=st.data(), to=st.sampled_from(["beginning", "end", "+2", "-2", "current", "@1010"]))
+    def reset(self, data: st.DataObject, to: str) -> None:
+        group = data.draw(st.sampled_from(sorted(self.groups)))
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        model, known = self.groups[group], self.log[topic]
+        targets: dict[Place, int | None] = {}
+        for number, records in enumerate(known.partitions):
+            committed, end = model.newest((topic, number)) or 0, len(records)
+            targets[topic, number] = {
+                "beginning": 0,
+                "end": end,
+                "+2": min(committed + 2, end),
+                "-2": min(max(committed - 2, 0), end),
+                "current": committed,
+                "@1010": end - len(known.since(number, 1010)),
+            }[to]
+        if any((offset or 0) > len(known.partitions[number]) for (_, number), offset in targets.items()):
+            with pytest.raises(OffsetOutOfRange):
+                self.admin(lambda context: groups.reset(context, group, [topic], to, False))
+            return
+        self.admin(lambda context: groups.reset(context, group, [topic], to, False))
+        model.commit(targets)
+
+    @precondition(lambda self: self.groups)
+    @rule(data=st.data())
+    def undo(self, data: st.DataObject) -> None:
+        group = data.draw(st.sampled_from(sorted(self.groups)))
+        if not self.groups[group].lines:
+            with pytest.raises(StreamcliError, match="no commits"):
+                self.admin(lambda context: groups.undo(context, group))
+            return
+        self.admin(lambda context: groups.undo(context, group))
+        self.groups[group].undo()
+
+    def admin(self, command) -> None:
+        """A command about groups, its clock ours and its tables unread."""
+        context = Context(self.path, 30, quiet=True, verbose=False, stop=StopSignals())
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()):
+            patch.setattr(groups, "now_ms", self.tick)
+            assert command(context) == 0
+
+    # What holds after every step
+
+    @invariant()
+    def every_log_is_the_models(self) -> None:
+        assert self.directory.topics() == sorted(self.log)
+        for topic, known in self.log.items():
+            assert self.directory.config(topic).partitions == len(known.partitions)
+            for number, records in enumerate(known.partitions):
+                path = self.directory.partition_directory(topic, number)
+                assert self.read(path) == records
+                assert (Log(path).start(), Log(path).end().offset) == (0, len(records))
+
+    @invariant()
+    def every_group_is_the_models(self) -> None:
+        for name, model in self.groups.items():
+            group = GroupDirectory(self.directory, name)
+            if group.exists():
+                assert group.journal.committed() == model.committed()
+            else:
+                assert not model.lines
+
+    def close_all(self) -> None:
+        for producer, _ in self.producers.values():
+            producer.close()
+        for cursor, _, _ in self.followers.values():
+            cursor.close()
+        self.producers.clear()
+        self.followers.clear()
+
+    def teardown(self) -> None:
+        self.close_all()
+        shutil.rmtree(self.root)
