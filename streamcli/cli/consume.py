@@ -64,6 +64,23 @@ class Options(NamedTuple):
             skip_corrupt=self.skip_corrupt,
         )
 
+    def refuse_without_command(self) -> None:
+        """UsageError for flags that say how a command is run, where there is none."""
+        given = {
+            "--batch": self.batch is not None,
+            "--linger": self.linger != 0,
+            "--each": self.each,
+            "-j": self.jobs != 1,
+            "--retries": self.retries != 3,
+            "--backoff": self.backoff != 1000,
+            "--timeout": self.timeout is not None,
+            "--dead-letter": self.dead_letter is not None,
+        }
+        for flag in (flag for flag, is_given in given.items() if is_given):
+            raise UsageError(f"{flag} says how a command is run: add -- COMMAND, or leave it out")
+        if self.commit == "none" and self.group is None:
+            raise UsageError("--commit is for a group: add -g, or leave it out")
+
     def renderer(self) -> Renderer:
         shapes = [self.format is not None, self.json, self.key_delimiter is not None]
         if sum(shapes) > 1:
@@ -129,6 +146,7 @@ def run(context: Context, **values: Any) -> int:
         from streamcli.cli import consume_group
 
         return consume_group.run_command(context, options, request)
+    options.refuse_without_command()
     printer = Printer(options.renderer(), copies=options.prints_lines())
     if options.group is None:
         damage = run_alone(context, request, printer)

@@ -7,28 +7,35 @@ import sys
 import time
 from typing import Any
 
-from streamcli.cli.context import Context, now_ms
+from streamcli.cli.context import Context, complain, now_ms
 from streamcli.cli.table import print_table
 from streamcli.cli.values import format_time, parse_time
 from streamcli.engine import group_admin
-from streamcli.engine.group_admin import PartitionState, Target
+from streamcli.engine.group_admin import Move, PartitionState, Target
 from streamcli.groups.assignment import TopicPartition
+from streamcli.groups.journal import DamagedCommits
 from streamcli.record.errors import Busy, StreamcliError, UsageError
+from streamcli.storage.directory import LogDirectory
 from streamcli.storage.format import MAX_OFFSET
 from streamcli.storage.watch import Watcher
 
 
 def list_groups(context: Context, json: bool) -> int:
-    """Print the names, sorted; with `json` members and lag too."""
+    """Print the names, sorted; with `json` members and lag too. A group that is damaged does not hide the others."""
     directory = context.open()
+    status = 0
     for name in group_admin.group_names(directory):
         if not json:
             print(name)
             continue
-        group = group_admin.open_group(directory, name)
-        lag = group_admin.total_lag(directory, group, now_ms)
-        _print_json({"group": name, "members": sorted(group.living_members()), "lag": lag})
-    return 0
+        try:
+            group = group_admin.open_group(directory, name)
+            lag = group_admin.total_lag(directory, group, now_ms)
+            _print_json({"group": name, "members": sorted(group.living_members()), "lag": lag})
+        except DamagedCommits as error:
+            complain(str(error))
+            status = error.status
+    return status
 
 
 def describe(context: Context, name: str | None, all: bool, json: bool) -> int:
@@ -36,17 +43,26 @@ def describe(context: Context, name: str | None, all: bool, json: bool) -> int:
     directory = context.open()
     if (name is None) == (not all):
         raise UsageError("groups describe takes a group, or --all")
+    status = 0
     for group_name in group_admin.group_names(directory) if name is None else [name]:
-        group = group_admin.open_group(directory, group_name)
-        states = group_admin.describe_group(directory, group, now_ms())
-        if json:
-            for state in states:
-                _print_json({"group": group_name, **_fields(state)})
-        else:
-            members = group.living_members()
-            print(f"group {group_name}, generation {group.generation().number}, members {len(members)}")
-            _print_states(states)
-    return 0
+        try:
+            _describe(directory, group_name, json)
+        except DamagedCommits as error:
+            complain(str(error))
+            status = error.status
+    return status
+
+
+def _describe(directory: LogDirectory, name: str, json: bool) -> None:
+    group = group_admin.open_group(directory, name)
+    states = group_admin.describe_group(directory, group, now_ms())
+    if json:
+        for state in states:
+            _print_json({"group": name, **_fields(state)})
+    else:
+        members = group.living_members()
+        print(f"group {name}, generation {group.generation().number}, members {len(members)}")
+        _print_states(states)
 
 
 def reset(context: Context, name: str, topics: list[str], to: str | None, dry_run: bool) -> int:
@@ -55,12 +71,12 @@ def reset(context: Context, name: str, topics: list[str], to: str | None, dry_ru
         raise UsageError("groups reset needs --to beginning|end|N|@TIME|current|+N|-N")
     directory = context.open()
     group = group_admin.open_group(directory, name)
-    before = group.journal.committed()
-    targets = group_admin.reset_targets(directory, group, topics, parse_target(to))
-    if not dry_run:
-        group_admin.reset(group, targets, now_ms())
-    rows = [(*_words(place), _or_dash(before.get(place)), str(offset)) for place, offset in sorted(targets.items())]
-    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows, right=(1, 2, 3))
+    target = parse_target(to)
+    if dry_run:
+        moves = group_admin.plan_reset(directory, group, topics, target)
+    else:
+        moves = group_admin.reset(directory, group, topics, target, now_ms())
+    _print_moves(moves)
     return 0
 
 
@@ -99,11 +115,8 @@ def log(context: Context, name: str, json: bool) -> int:
 
 def undo(context: Context, name: str) -> int:
     """Take back the last commit, reset or import, and print the offsets that are in force again."""
-    group = group_admin.open_group(context.open(), name)
-    undone = group_admin.undo(group, now_ms())
-    now = group.journal.committed()
-    rows = [(*_words(commit.place), _or_dash(commit.offset), _or_dash(now.get(commit.place))) for commit in undone]
-    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows, right=(1, 2, 3))
+    directory = context.open()
+    _print_moves(group_admin.undo(directory, group_admin.open_group(directory, name), now_ms()))
     return 0
 
 
@@ -127,7 +140,7 @@ def import_offsets(context: Context, name: str) -> int:
         targets[place] = offset
     if not targets:
         raise StreamcliError("standard input holds no offsets: nothing was changed")
-    group_admin.import_offsets(GroupDirectory(directory, name, create=True), targets, now_ms())
+    group_admin.import_offsets(directory, GroupDirectory(directory, name, create=True), targets, now_ms())
     return 0
 
 
@@ -184,6 +197,11 @@ def _print_states(states: list[PartitionState]) -> None:
         rows.append((state.topic, str(state.partition), *offsets, state.member or "-", rate, left))
     titles = ("TOPIC", "PARTITION", "CURRENT-OFFSET", "LOG-END-OFFSET", "LAG", "MEMBER", "RATE", "CAUGHT-UP-IN")
     print_table(titles, rows, right=(1, 2, 3, 4, 6, 7))
+
+
+def _print_moves(moves: list[Move]) -> None:
+    rows = [(*_words(move.place), _or_dash(move.before), _or_dash(move.after)) for move in moves]
+    print_table(("TOPIC", "PARTITION", "FROM", "TO"), rows, right=(1, 2, 3))
 
 
 def _words(place: TopicPartition) -> tuple[str, str]:

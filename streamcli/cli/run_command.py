@@ -21,9 +21,12 @@ KEPT_STDERR = 4096
 GRACE = 2.0
 """Seconds from SIGTERM to SIGKILL, for a command that is out of time."""
 
-_PIECE = 64 << 10
-_PIECES_A_STEP = 16
-"""Standard error read in one step: more than a pipe holds, and an end where a command writes without one."""
+_PIECE = 4 << 10
+_PIECES_A_STEP = 256
+"""Standard error read in one step: more than a pipe holds, and an end where a command writes without one. A piece is no
+longer than what a pipe that can be written takes without waiting (PIPE_BUF)."""
+
+_OUR_STDERR = 2
 
 _WITHOUT_PIDFD = 0.02
 """Seconds between looks for a command's end, where the system cannot tell it to a poll."""
@@ -76,6 +79,8 @@ class RunningCommand:
         self._stderr: int | None = self._process.stderr.fileno()
         os.set_blocking(self._stderr, False)
         self._kept = b""
+        self._unwritten = b""
+        self._ended: float | None = None
         self._pidfd = open_pidfd(self._process.pid)
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._timeout = timeout
@@ -83,12 +88,18 @@ class RunningCommand:
 
     def waits_for(self) -> list[tuple[int, int]]:
         """What to poll, and for what."""
-        waits = [(self._pidfd, select.POLLIN), (self._stderr, select.POLLIN)]
+        waits = [(self._pidfd, select.POLLIN)]
+        if self._unwritten:
+            waits.append((_OUR_STDERR, select.POLLOUT))
+        else:
+            waits.append((self._stderr, select.POLLIN))
         return [(fd, events) for fd, events in waits if fd is not None]
 
     def due_in(self) -> float | None:
         """Seconds until `step` has to be called though nothing is ready."""
         waits = [] if self._pidfd is not None else [_WITHOUT_PIDFD]
+        if self._ended is not None:
+            return max(0.0, self._ended + GRACE - time.monotonic())
         if self._deadline is not None:
             waits.append(max(0.0, self._deadline - time.monotonic()))
         return min(waits, default=None)
@@ -98,6 +109,9 @@ class RunningCommand:
         status = self._process.poll()
         self._drain()
         if status is not None:
+            self._ended = self._ended or time.monotonic()
+            if self._unwritten and time.monotonic() < self._ended + GRACE:
+                return None  # what it said last, and nobody has read yet
             return self._finish(status)
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self.kill(signal.SIGKILL if self._timed_out else signal.SIGTERM)
@@ -119,8 +133,13 @@ class RunningCommand:
             os.killpg(self._process.pid, signum)
 
     def _drain(self) -> None:
-        """Pass on what the command says on standard error, and keep the end of it."""
+        """Pass on what the command says on standard error, and keep the end of it.
+
+        While nobody reads ours, the command's is not read either: it waits, and not we.
+        """
         for _ in range(_PIECES_A_STEP):
+            if self._unwritten and not self._pass_on():
+                return
             if self._stderr is None:
                 return
             try:
@@ -131,8 +150,18 @@ class RunningCommand:
                 self._close_stderr()
                 return
             self._kept = (self._kept + piece)[-KEPT_STDERR:]
-            with suppress(OSError):  # nobody reads ours: no reason to stop the work
-                os.write(2, piece)
+            self._unwritten = piece
+
+    def _pass_on(self) -> bool:
+        """Write what was read, unless that would have to wait."""
+        ours = select.poll()
+        ours.register(_OUR_STDERR, select.POLLOUT)
+        if not ours.poll(0):
+            return False
+        piece, self._unwritten = self._unwritten, b""
+        with suppress(OSError):  # nobody can read ours: no reason to stop the work
+            self._unwritten = piece[os.write(_OUR_STDERR, piece) :]
+        return True
 
     def _close_stderr(self) -> None:
         assert self._process.stderr is not None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
-from streamcli.engine.consume import Source
+from streamcli.engine.consume import Source, matching_topics
 from streamcli.groups.assignment import TopicPartition
 from streamcli.groups.journal import COMMIT, IMPORT, RESET, UNDO, Commit
 from streamcli.groups.lease import lease_holder
@@ -35,12 +36,12 @@ class PartitionState(NamedTuple):
 
 
 def group_names(directory: LogDirectory) -> list[str]:
-    """The names of all groups, sorted."""
+    """The names of all groups, sorted; not of one that a process died making."""
     try:
         names = os.listdir(os.path.join(directory.path, layout.GROUPS))
     except FileNotFoundError:
         return []
-    return sorted(name for name in names if layout.is_topic_name(name))
+    return sorted(name for name in names if layout.is_topic_name(name) and GroupDirectory(directory, name).exists())
 
 
 def open_group(directory: LogDirectory, name: str) -> GroupDirectory:
@@ -52,13 +53,14 @@ def open_group(directory: LogDirectory, name: str) -> GroupDirectory:
 
 
 def describe_group(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[PartitionState]:
-    """Each partition of the topics with a commit or a consumer, by topic and number; deleted topics are left out."""
+    """Each partition of the topics with a commit or a member, by topic and number; deleted topics are left out."""
     commits: dict[TopicPartition, list[Commit]] = {}
     for commit in group.journal.read():
         commits.setdefault(commit.place, []).append(commit)
-    assigned = {topic for places in group.generation().assignment.values() for topic, _ in places}
+    patterns = [pattern for member in group.living_members().values() for pattern in member.topics]
+    subscribed = matching_topics(directory, patterns, wait=True)
     states = []
-    for topic in sorted(({topic for topic, _ in commits} | assigned).intersection(directory.topics())):
+    for topic in sorted({topic for topic, _ in commits}.union(subscribed).intersection(directory.topics())):
         for number in range(directory.config(topic).partitions):
             history = commits.get((topic, number), [])
             end = Log(directory.partition_directory(topic, number)).end().offset
@@ -97,7 +99,15 @@ class Target(NamedTuple):
     number: int = 0
 
 
-def reset_targets(
+class Move(NamedTuple):
+    """A partition's committed offset before and after; None where there is none."""
+
+    place: TopicPartition
+    before: int | None
+    after: int | None
+
+
+def _reset_targets(
     directory: LogDirectory, group: GroupDirectory, topics: list[str], target: Target
 ) -> dict[TopicPartition, int]:
     """The offset of each partition after a reset. `topics`: these, or where there are none those with commits."""
@@ -132,20 +142,53 @@ def _target(directory: LogDirectory, place: TopicPartition, committed: int | Non
     return offset
 
 
-def reset(group: GroupDirectory, targets: dict[TopicPartition, int], now_ms: int, kind: str = RESET) -> None:
-    """Make the targets the committed offsets. Refused while members are alive."""
+def plan_reset(directory: LogDirectory, group: GroupDirectory, topics: list[str], target: Target) -> list[Move]:
+    """What `reset` would do, as things are now."""
+    before = group.journal.committed()
+    targets = _reset_targets(directory, group, topics, target)
+    return [Move(place, before.get(place), offset) for place, offset in sorted(targets.items())]
+
+
+def reset(directory: LogDirectory, group: GroupDirectory, topics: list[str], target: Target, now_ms: int) -> list[Move]:
+    """Make the targets the committed offsets. Refused while members are alive, and none can come meanwhile."""
     with group.coordinate():
-        refuse_while_alive(group, kind)
-        group.journal.append([Commit(now_ms, kind, *place, offset, "-") for place, offset in sorted(targets.items())])
+        refuse_while_alive(group, RESET)
+        moves = plan_reset(directory, group, topics, target)
+        _commit(directory, group, RESET, {move.place: move.after for move in moves}, now_ms)
+    return moves
 
 
-def import_offsets(group: GroupDirectory, targets: dict[TopicPartition, int], now_ms: int) -> None:
-    """Take over offsets that were exported."""
-    reset(group, targets, now_ms, IMPORT)
+def import_offsets(
+    directory: LogDirectory, group: GroupDirectory, targets: dict[TopicPartition, int], now_ms: int
+) -> None:
+    """Take over offsets that were exported; OffsetOutOfRange for one after the end of its log."""
+    with group.coordinate():
+        refuse_while_alive(group, IMPORT)
+        for (topic, partition), offset in sorted(targets.items()):
+            end = Log(directory.partition_directory(topic, partition)).end().offset
+            if offset > end:
+                raise OffsetOutOfRange(
+                    f"offset {offset} is out of range ({topic}, partition {partition} ends at {end}): nothing was changed"
+                )
+        _commit(directory, group, IMPORT, dict(targets), now_ms)
 
 
-def undo(group: GroupDirectory, now_ms: int) -> list[Commit]:
-    """Take back the last line of the journal: the committed offsets are those before it. Returns what was taken back."""
+def _commit(
+    directory: LogDirectory,
+    group: GroupDirectory,
+    kind: str,
+    offsets: Mapping[TopicPartition, int | None],
+    now_ms: int,
+) -> None:
+    """Append to the journal what a person decided, once the records before it are on disk: a commit never passes these."""
+    for (topic, partition), offset in offsets.items():
+        with suppress(NotFound, FileNotFoundError):  # of a topic that was deleted nothing is left to sync
+            Log(directory.partition_directory(topic, partition)).make_durable(offset or 0)
+    group.journal.append([Commit(now_ms, kind, *place, offset, "-") for place, offset in sorted(offsets.items())])
+
+
+def undo(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[Move]:
+    """Take back the last line of the journal: the committed offsets are those before it."""
     with group.coordinate():
         refuse_while_alive(group, UNDO)
         commits = group.journal.read()
@@ -154,9 +197,9 @@ def undo(group: GroupDirectory, now_ms: int) -> list[Commit]:
         last = commits[-1]
         undone = [commit for commit in commits if commit[:2] == last[:2] and commit.member == last.member]
         before = {commit.place: commit.offset for commit in commits if commit not in undone}
-        entries = [Commit(now_ms, UNDO, *commit.place, before.get(commit.place), "-") for commit in undone]
-        group.journal.append(entries)
-        return undone
+        moves = [Move(commit.place, commit.offset, before.get(commit.place)) for commit in undone]
+        _commit(directory, group, UNDO, {move.place: move.after for move in moves}, now_ms)
+        return moves
 
 
 def delete_group(group: GroupDirectory) -> None:

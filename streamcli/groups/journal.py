@@ -46,6 +46,9 @@ _SECTOR = 512
 KEPT_PER_PARTITION = 8
 """Entries of a partition that a rewrite keeps, for `groups log` and `groups undo`; fewer where they fill half of LONGEST."""
 
+FEWEST_KEPT = 2
+"""How few: the last, and the one that an undo goes back to."""
+
 
 class Commit(NamedTuple):
     """One entry. time: ms since the epoch; offset: the next to consume, None where there is no commit any more."""
@@ -238,7 +241,7 @@ class Journal:
     def _rewrite(self) -> None:
         commits, _ = decode_journal(self.read_bytes(), self._path)
         keep = KEPT_PER_PARTITION
-        while len(data := encode_journal(shortened(commits, keep))) > LONGEST // 2 and keep > 1:
+        while len(data := encode_journal(shortened(commits, keep))) > LONGEST // 2 and keep > FEWEST_KEPT:
             keep //= 2
         durable.replace_file(self._path, data)
 
