@@ -199,7 +199,12 @@ class LogDirectory:
         self._refuse_stranger()
         self.check_local()
         text = json.dumps(_FORMAT) + "\n"
-        durable.replace_file(os.path.join(self.path, layout.FORMAT_FILE), text.encode())
+        path = os.path.join(self.path, layout.FORMAT_FILE)
+        try:
+            durable.replace_file(path, text.encode())
+        except FileNotFoundError:  # another process was first, and swept ours
+            if not os.path.exists(path):
+                raise
 
     @contextmanager
     def _changing_topics(self) -> Iterator[None]:
@@ -208,9 +213,8 @@ class LogDirectory:
         durable.make_directories(topics)
         self.check_local()
         with topics_lock(os.path.join(self.path, layout.LOCK), self.lock_timeout):
-            for name in os.listdir(topics):
-                if name.startswith(layout.TEMPORARY):
-                    durable.remove_tree(os.path.join(topics, name))
+            durable.remove_temporaries(self.path, layout.FORMAT_FILE)
+            durable.remove_temporaries(topics)
             yield
 
 

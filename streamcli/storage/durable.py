@@ -143,6 +143,21 @@ def remove_tree(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
+def remove_temporaries(path: str, of: str = "") -> None:
+    """Remove what was being made or removed in the directory `path`, while nobody is about it; what cannot be is left.
+
+    of: only what was to become that name.
+    """
+    for name in os.listdir(path):
+        if name.startswith(layout.TEMPORARY + of):
+            doomed = os.path.join(path, name)
+            if os.path.isdir(doomed) and not os.path.islink(doomed):
+                remove_tree(doomed)
+            else:
+                with suppress(OSError):
+                    os.unlink(doomed)
+
+
 def make_directories(path: str) -> None:
     """mkdir -p, every new name durable."""
     if os.path.isdir(path):
