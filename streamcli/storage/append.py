@@ -200,12 +200,13 @@ class Appender:
         if segment.size() == 0:
             durable.sync_directory(self._directory)  # who made it may have died before
         self._segment = segment
+        known = read_checkpoint(self._directory)
+        is_first = known is None or not durable.is_this_boot(known.boot_id)
         self._recover(segment, find_tail(self._directory, segment))
-        self._open_index(segment)
+        self._open_index(segment, is_sound=not is_first)
         first = next(segment.headers_past_damage(0, self._end.position), None)
         self._first_timestamp = first.max_timestamp if first and first.record_count else None
-        known = read_checkpoint(self._directory)
-        if known is None or not durable.is_this_boot(known.boot_id):
+        if is_first:
             self._sync_data(segment.fd)
             self._checkpoint(self._end)
         return segment
@@ -257,10 +258,21 @@ class Appender:
         )
         self._checkpoint(self._end, believe=True)
 
-    def _open_index(self, segment: Segment) -> None:
-        """Open the active segment's index, cut to what leads to this log, and fill in what is missing."""
+    def _open_index(self, segment: Segment, *, is_sound: bool) -> None:
+        """Open the active segment's index, cut to what leads to this log, and fill in what is missing.
+
+        is_sound: False where a power cut may have left holes in it. What was cut off then is gone from the disk, too, before
+        other entries take its place.
+        """
+        index = self._index = SparseIndex(layout.index_path(self._directory, segment.base_offset), writable=True)
+        if not is_sound:
+            index.keep_sound()
+        self._fill_index(index, segment)
+        if not is_sound:
+            index.sync()
+
+    def _fill_index(self, index: SparseIndex, segment: Segment) -> None:
         base, end = segment.base_offset, self._end
-        index = self._index = SparseIndex(layout.index_path(self._directory, base), writable=True)
         mark = last_indexed(self._directory, segment, end.position)
         if mark is not None:
             last = index.last_where(lambda entry: entry.position <= mark.position)
@@ -317,6 +329,8 @@ class Appender:
         self._sync_data(segment.fd)
         self._unsynced = False
         end = self._end
+        if self._index is not None:
+            self._index.sync()
         durable.create_file(layout.segment_path(self._directory, end.offset))
         durable.sync_directory(self._directory)
         self._close_segment()

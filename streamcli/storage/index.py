@@ -129,6 +129,23 @@ class SparseIndex:
             durable.truncate(self._fd, count * ENTRY_SIZE)
         self.count = count
 
+    def keep_sound(self) -> None:
+        """Drop every entry from the first on that is damaged or out of order: of what was not synced, a power cut leaves
+        any part."""
+        previous = -1
+        for number in range(self.count):
+            entry = self.entry(number)
+            if entry is None or entry.position <= previous:
+                self.keep(number)
+                return
+            previous = entry.position
+
+    def sync(self) -> None:
+        """Return once its entries are on disk, where that can be had."""
+        if self._fd is not None:
+            with suppress(OSError):
+                durable.sync_data(self._fd)
+
     def close(self) -> None:
         if self._fd is not None:
             os.close(self._fd)

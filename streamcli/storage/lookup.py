@@ -40,7 +40,7 @@ def rebuild_index(partition_directory: str, segment: Segment) -> bool:
         latest = max(latest, header.max_timestamp)
     try:
         path = layout.index_path(partition_directory, segment.base_offset)
-        durable.replace_file(path, b"".join(entries), durable=False)
+        durable.replace_file(path, b"".join(entries))
     except OSError:
         return False
     return True

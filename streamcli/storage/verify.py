@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamcli.record.errors import CorruptData
-from streamcli.storage import layout
+from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
@@ -54,6 +54,9 @@ class PartitionCheck:
         self._directory = partition_directory
         self.records = self.batches = self.size = self.lost = 0
         self._index: _IndexCheck | None = None
+        self._unmended: int | None = (
+            None  # the segment whose index the first append since the machine started will mend
+        )
         self._inexact: str | None = None  # the last segment in which something was not read
         self._latest = NO_TIMESTAMP
 
@@ -75,6 +78,8 @@ class PartitionCheck:
         if problem is not None:
             yield problem
         tail = log.tail()
+        if checkpoint is None or not durable.is_this_boot(checkpoint.boot_id):
+            self._unmended = tail.end.segment
         if tail.missing:
             reason = f"{tail.missing} bytes that were known to be on disk are missing at the end of the log"
             path = layout.segment_path(self._directory, tail.end.segment)
@@ -119,6 +124,8 @@ class PartitionCheck:
             self._inexact = lost.path
 
     def _check_index(self, base_offset: int, header: BatchHeader) -> Iterator[Problem]:
+        if base_offset == self._unmended:
+            return
         if self._index is None or self._index.base_offset != base_offset:
             yield from self._close_index()
             self._index = _IndexCheck(self._directory, base_offset)

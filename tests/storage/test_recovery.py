@@ -11,8 +11,10 @@ from streamcli.record.errors import CorruptData
 from streamcli.storage import durable
 from streamcli.storage.append import RollPolicy
 from streamcli.storage.format import HEADER_SIZE, encode_batch
+from streamcli.storage.index import ENTRY_SIZE, INTERVAL
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, UNKNOWN, UNPROMISED, find_tail
+from streamcli.storage.verify import PartitionCheck
 
 from .partition_log import PartitionLog, add_tail, cut_to, flip, lines
 
@@ -139,6 +141,21 @@ def test_after_a_reboot_the_checkpoint_is_of_this_boot_once_it_was_checked(parti
     assert partition.checkpoint().boot_id != boot_id
     partition.write(lines("two"), sync=False)
     assert partition.checkpoint().boot_id == boot_id
+
+
+@pytest.mark.parametrize("hole", range(4))
+def test_holes_that_a_power_cut_left_in_the_index_are_mended_by_the_first_append(partition: PartitionLog, hole: int):
+    partition.write(*(lines(b"%d" % number * INTERVAL) for number in range(4)))
+    whole = partition.index().read_bytes()
+    assert len(whole) == 4 * ENTRY_SIZE
+    partition.index().write_bytes(
+        whole[: hole * ENTRY_SIZE] + bytes(ENTRY_SIZE) + whole[hole * ENTRY_SIZE + ENTRY_SIZE :]
+    )
+    partition.set_checkpoint("rebooted")
+    assert list(PartitionCheck(partition.directory).problems()) == []
+    partition.write(lines("after"))
+    assert partition.index().read_bytes()[: len(whole)] == whole
+    assert list(PartitionCheck(partition.directory).problems()) == []
 
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
