@@ -1,21 +1,9 @@
-"""What streamcli promised by a point of a trace, and whether a disk after a crash keeps it.
-
-A scenario notes what it is about to do and what was acknowledged (tests.crash.trace). From the notes before a crash
-follows what may be on the disk and what must be:
-
-    append TOPIC PARTITION VALUES      about to be appended: any prefix of these may be there, and nothing else
-    appended TOPIC PARTITION END       acknowledged: everything before offset END must be there
-    create, created TOPIC              from `created` on the topic must be there, whole
-    delete, deleted TOPIC              from `deleted` on it must be gone; between the two it is whole or gone
-    processed GROUP TOPIC PARTITION OFFSET   handed out: a committed offset may be as high, and no higher
-    committed GROUP TOPIC PARTITION OFFSET   acknowledged: the committed offset must be as high
-    lettered TOPIC OFFSET COUNT        a group that committed past OFFSET left COUNT dead letters at least
-"""
+"""Whether streamcli keeps its promises on a disk that a crash left: each state is looked at as its users would."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +11,7 @@ from streamcli.engine.consume import merged, start_reads, topic_sources
 from streamcli.engine.group import BoundedConsumer, GroupEvents, GroupRequest
 from streamcli.engine.group_admin import group_names, open_group
 from streamcli.engine.produce import SYNC_BATCH, Producer
+from streamcli.engine.verify import Verification
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData
@@ -30,7 +19,7 @@ from streamcli.record.range import BEGINNING, END, Bound, Range
 from streamcli.storage import layout
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
-from tests.crash.trace import Line
+from tests.crash.promises import Promises
 
 ALL = Range(Bound(BEGINNING), Bound(END))
 LOCK_TIMEOUT = 5.0
@@ -38,66 +27,6 @@ LOCK_TIMEOUT = 5.0
 
 class BrokenPromise(AssertionError):
     """A state after a crash that streamcli promises not to leave."""
-
-
-class Topic:
-    """What is known of a topic: appended and acknowledged of each partition."""
-
-    def __init__(self, partitions: int) -> None:
-        self.must_be = self.may_go = False
-        self.appended: list[list[bytes]] = [[] for _ in range(partitions)]
-        self.acknowledged = [0] * partitions
-
-
-class Promises:
-    """What was promised by a point of a trace."""
-
-    def __init__(self, notes: Iterable[Line]) -> None:
-        self.topics: dict[str, Topic] = {}
-        self.gone: set[str] = set()
-        self.processed: dict[tuple[str, str, int], int] = {}
-        self.committed: dict[tuple[str, str, int], int] = {}
-        self.letters: list[Line] = []
-        for note in notes:
-            getattr(self, f"_{note['note']}")(note)
-
-    @property
-    def acknowledged(self) -> int:
-        """Records."""
-        return sum(sum(topic.acknowledged) for topic in self.topics.values())
-
-    def _begin(self, note: Line) -> None:
-        """Nothing is promised yet."""
-
-    def _create(self, note: Line) -> None:
-        self.gone.discard(note["topic"])
-        self.topics[note["topic"]] = Topic(note["partitions"])
-
-    def _created(self, note: Line) -> None:
-        self.topics[note["topic"]].must_be = True
-
-    def _delete(self, note: Line) -> None:
-        self.topics[note["topic"]].may_go = True
-
-    def _deleted(self, note: Line) -> None:
-        del self.topics[note["topic"]]
-        self.gone.add(note["topic"])
-
-    def _append(self, note: Line) -> None:
-        values = [value.encode("latin-1") for value in note["values"]]
-        self.topics[note["topic"]].appended[note["partition"]] += values
-
-    def _appended(self, note: Line) -> None:
-        self.topics[note["topic"]].acknowledged[note["partition"]] = note["end"]
-
-    def _processed(self, note: Line) -> None:
-        self.processed[note["group"], note["topic"], note["partition"]] = note["offset"]
-
-    def _committed(self, note: Line) -> None:
-        self.committed[note["group"], note["topic"], note["partition"]] = note["offset"]
-
-    def _lettered(self, note: Line) -> None:
-        self.letters.append(note)
 
 
 class Found(NamedTuple):
@@ -121,6 +50,7 @@ class Examination:
         """BrokenPromise when one is."""
         directory = LogDirectory(str(self._path), lock_timeout=LOCK_TIMEOUT)
         before = self._read_all(directory)
+        self._check_verified(directory)
         self._check_groups(directory, before)
         self._check_letters(directory, before)
         directory = LogDirectory(str(self._path), lock_timeout=LOCK_TIMEOUT, create=True)
@@ -216,13 +146,13 @@ class Examination:
 
     def _check_kept(self, partition: Path, tails: dict[Path, bytes]) -> None:
         """Bytes that recovery cut off lie beside the segment."""
-        kept = [path.read_bytes() for path in partition.glob("*.cut-*")]
         for path, data in tails.items():
             now = path.read_bytes()
-            same = len(os.path.commonprefix([now, data]))
-            lost = data[same:]
-            whole = not lost or any(cut and data.endswith(cut) and len(cut) >= len(lost) for cut in kept)
-            self._check(whole, f"{path}: {len(lost)} bytes are gone, and not kept")
+            if now.startswith(data):
+                continue
+            kept = [(int(cut.name.split("-")[1]), cut.read_bytes()) for cut in partition.glob(f"{path.stem}.cut-*")]
+            whole = any(now[:at] == data[:at] and cut == data[at:] for at, cut in kept)
+            self._check(whole, f"{path}: of {len(data)} bytes only {[at for at, _ in kept]} are kept, {len(now)} are there")
 
     def _check_seeks(self, directory: LogDirectory, place: TopicPartition, values: list[bytes]) -> None:
         """Any offset can be gone to, by whatever the index says."""
@@ -287,6 +217,8 @@ class Examination:
 
     def _check_verified(self, directory: LogDirectory) -> None:
         """`verify` finds nothing."""
+        findings = [f"{finding.place()}: {finding.problem}" for finding in Verification(directory, None).findings()]
+        self._check(not findings, f"verify finds {findings}")
 
     def _clock(self) -> int:
         self._now += 1

@@ -7,131 +7,18 @@ the user knows it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from streamcli.cli.main import run
 from streamcli.engine import produce as produce_module
-from streamcli.engine.consume import merged
-from streamcli.engine.group import BoundedConsumer, GroupEvents, GroupRequest
 from streamcli.engine.group_admin import group_names, open_group
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, SYNC_NONE, Producer
+from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, SYNC_NONE
 from streamcli.groups import journal
-from streamcli.record.batch import Columns
-from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory
-from tests.crash.oracle import ALL, LOCK_TIMEOUT, read_partition
+from tests.crash.oracle import read_partition
+from tests.crash.recorded_session import Session, columns, fail
 from tests.crash.trace import Recorder
 
 TOPIC = "clicks"
-
-
-class Session:
-    """A log directory that is used under a recorder."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self.path = str(recorder.root / "log")
-        self._counts: dict[tuple[str, int], int] = {}
-        self._time = 1_700_000_000_000
-
-    def directory(self) -> LogDirectory:
-        return LogDirectory(self.path, lock_timeout=LOCK_TIMEOUT, create=True)
-
-    def create(self, topic: str, partitions: int = 1, **config: int) -> None:
-        self.recorder.note("create", topic=topic, partitions=partitions)
-        overrides = {name.replace("_", "."): value for name, value in config.items()}
-        self.directory().create_topic(topic, TopicConfig(partitions, overrides))
-        self.recorder.note("created", topic=topic)
-
-    def delete(self, topic: str) -> None:
-        self.recorder.note("delete", topic=topic)
-        self.directory().delete_topic(topic)
-        self.recorder.note("deleted", topic=topic)
-
-    def producer(self, topic: str, sync: str) -> Producer:
-        return Producer(self.directory(), topic, partition=None, sync=sync, clock=self.clock, warn=print)
-
-    def values(self, topic: str, partition: int, count: int, size: int = 30) -> list[str]:
-        """New values for a partition, about to be appended."""
-        first = self._counts.get((topic, partition), 0)
-        self._counts[topic, partition] = first + count
-        values = [f"{topic} {partition} {first + number} ".ljust(size, "x") for number in range(count)]
-        self.recorder.note("append", topic=topic, partition=partition, values=values)
-        return values
-
-    def append(self, producer: Producer, topic: str, partition: int, count: int, size: int = 30) -> None:
-        """Append one batch."""
-        values = self.values(topic, partition, count, size)
-        producer.append(columns(values), [partition] * count)
-
-    def acknowledge(self, topic: str, *partitions: int) -> None:
-        """All that was appended to these partitions is acknowledged."""
-        for partition in partitions or (0,):
-            self.recorder.note("appended", topic=topic, partition=partition, end=self._counts[topic, partition])
-
-    def consume(self, group: str, topics: list[str], commit_every: int = 1) -> None:
-        """A bounded run of a group that commits after so many batches."""
-        request = GroupRequest(group, topics, ALL, follow=False, commits=True, idle=None, hangup=None)
-        consumer = BoundedConsumer(self.directory(), request, GroupEvents(self.clock, print))
-        done: dict[tuple[str, int], int] = {}
-        for number, (source, batch) in enumerate(merged(consumer.owned.reads(), _raise)):
-            place = {"topic": source.topic, "partition": source.partition}
-            self.recorder.note("processed", group=group, **place, offset=batch.next_offset)
-            consumer.owned.processed(source, batch.next_offset)
-            done[source.topic, source.partition] = batch.next_offset
-            if number % commit_every == 0:
-                consumer.owned.commit()
-                self._committed(group, done)
-        consumer.close()
-        self._committed(group, done)
-
-    def command(self, *words: str) -> int:
-        """Run a command line, with nothing on its standard input."""
-        return run(["--dir", self.path, *words])
-
-    def produce(self, topic: str, chunks: Iterable[list[str]], *words: str) -> None:
-        """Run `produce --offsets`, which gets a chunk as soon as it printed the offsets of the one before."""
-        rest = iter(chunks)
-        readable, writable = os.pipe()
-        os.dup2(readable, 0)
-        os.close(readable)
-        printed = 0
-
-        def feed(data: bytes = b"") -> None:
-            nonlocal printed
-            printed += data.count(b"\n")
-            if data:
-                self.recorder.note("created", topic=topic)
-                self.recorder.note("appended", topic=topic, partition=0, end=printed)
-            values = next(rest, None)
-            if values is None:
-                os.close(writable)
-                return
-            self.recorder.note("append", topic=topic, partition=0, values=values)
-            os.write(writable, "".join(value + "\n" for value in values).encode())
-
-        self.recorder.note("create", topic=topic, partitions=1)
-        self.recorder.on_print = feed
-        feed()
-        assert self.command("produce", topic, "--offsets", *words) == 0
-        self.recorder.on_print = None
-
-    def clock(self) -> int:
-        self._time += 1
-        return self._time
-
-    def _committed(self, group: str, done: dict[tuple[str, int], int]) -> None:
-        for (topic, partition), offset in done.items():
-            self.recorder.note("committed", group=group, topic=topic, partition=partition, offset=offset)
-
-
-def columns(values: list[str]) -> Columns:
-    return Columns(len(values), "".join(value + "\n" for value in values).encode())
-
-
-def _raise(damage: Exception) -> None:
-    raise damage
 
 
 def produce_sync_batch(recorder: Recorder) -> None:
@@ -203,7 +90,7 @@ def create_and_delete_topics(recorder: Recorder) -> None:
         session.create(topic, 2)
         _produce_once(session, topic)
     session.delete(TOPIC)
-    session._counts.pop((TOPIC, 0))
+    session.counts.pop((TOPIC, 0))
     session.create(TOPIC)
     _produce_once(session, TOPIC)
     session.delete("first")
@@ -239,6 +126,26 @@ def two_producers(recorder: Recorder) -> None:
     session.acknowledge(TOPIC)
     lazy.close()
     eager.close()
+
+
+def killed_producers(recorder: Recorder) -> None:
+    """Producers are killed, one with a batch half written, one before its fsync; others recover the log and go on."""
+    session = Session(recorder)
+    session.create(TOPIC, segment_bytes=4096)
+    other = session.producer(TOPIC, SYNC_EXIT)
+    session.append(other, TOPIC, 0, 10)
+    for moment in ("short pwritev", "fdatasync") * 2:
+        killed = session.producer(TOPIC, SYNC_BATCH)
+        if moment == "fdatasync":
+            values = session.values(TOPIC, 0, 20)
+            recorder.die(moment, lambda killed=killed, values=values: killed.append(columns(values)))
+        else:
+            recorder.die(moment, lambda killed=killed: killed.append(columns(["never whole " * 9] * 11)))
+        session.append(other, TOPIC, 0, 7)
+        session.append(other, TOPIC, 0, 4)
+    other.finish()
+    session.acknowledge(TOPIC)
+    other.close()
 
 
 def long_batches(recorder: Recorder) -> None:
@@ -282,7 +189,7 @@ def group_follows(recorder: Recorder) -> None:
         session.append(producer, TOPIC, 1, 7)
         producer.finish()
         producer.close()
-        ends = {partition: session._counts[TOPIC, partition] for partition in (0, 1)}
+        ends = {partition: session.counts[TOPIC, partition] for partition in (0, 1)}
         for partition, end in ends.items():
             recorder.note("processed", group="tails", topic=TOPIC, partition=partition, offset=end)
         assert session.command("consume", TOPIC, "-g", "tails", "-f", "--idle", "10ms") == 0
@@ -309,7 +216,7 @@ def group_command(recorder: Recorder) -> None:
         producer.finish()
         producer.close()
         assert session.command("consume", TOPIC, "-g", "jobs", "--batch", "3", "--", "sh", "-c", _COMMAND) == 0
-        recorder.note("committed", group="jobs", topic=TOPIC, partition=0, offset=session._counts[TOPIC, 0])
+        recorder.note("committed", group="jobs", topic=TOPIC, partition=0, offset=session.counts[TOPIC, 0])
 
 
 def dead_letters(recorder: Recorder) -> None:
@@ -345,9 +252,9 @@ def recovery(recorder: Recorder) -> None:
         recorder.note("create", topic=topic, partitions=count)
         recorder.note("created", topic=topic)
         for partition in range(count):
-            values = [value.decode() for value in read_partition(directory, (topic, partition), _raise)]
+            values = [value.decode() for value in read_partition(directory, (topic, partition), fail)]
             recorder.note("append", topic=topic, partition=partition, values=values)
-            session._counts[topic, partition] = len(values)
+            session.counts[topic, partition] = len(values)
             session.acknowledge(topic, partition)
     keep_commits(session)
     recorder.note("begin")
@@ -383,6 +290,7 @@ SCENARIOS: dict[str, Callable[[Recorder], None]] = {
         create_and_delete_topics,
         topic_of_many_partitions,
         two_producers,
+        killed_producers,
         long_batches,
         group_commits,
         group_follows,

@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.crash.disk_model import Choice, Disk, Tree, at_random, digest, make_real, systematic
-from tests.crash.oracle import Examination, Found, Promises
+from tests.crash.disk_model import Choice, Disk, Tree, digest, make_real
+from tests.crash.oracle import Examination, Found
+from tests.crash.power_cut_choices import at_random, systematic
 from tests.crash.power_cut_scenarios import SCENARIOS, group_commits, produce_sync_exit, recovery
+from tests.crash.promises import Promises
 from tests.crash.trace import Line, Recorder, record
 
 STATES = int(os.environ.get("STREAMCLI_POWER_CUT_STATES", "300"))

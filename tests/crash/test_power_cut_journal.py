@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from streamcli.groups.journal import COMMIT, FIRST_LINE, Commit, Journal, encode_line
-from tests.crash.disk_model import SECTOR, Disk, Tree, digest, make_real, systematic
+from tests.crash.disk_model import SECTOR, Disk, Tree, digest, make_real
+from tests.crash.power_cut_choices import systematic
 from tests.crash.trace import Recorder, record
 
 TIMEOUT = 5.0
