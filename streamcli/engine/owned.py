@@ -24,17 +24,23 @@ class Owned:
     """A partition whose lease this process holds. `position`: the next offset to process; `newest`: its last entry in the
     journal, None without one."""
 
-    __slots__ = ("lease", "newest", "position", "read")
+    __slots__ = ("_durable", "lease", "newest", "position", "read")
 
     def __init__(self, read: PartitionRead, lease: Lease, newest: Commit | None) -> None:
         self.read = read
         self.lease = lease
         self.position = read.cursor.offset
         self.newest = newest
+        self._durable = 0
 
     @property
     def committed(self) -> int:
         return (self.newest.offset or 0) if self.newest else 0
+
+    def make_durable(self) -> None:
+        """Return once the records before `position` are on disk, which may take an fsync where no producer does that."""
+        if self._durable < self.position:
+            self._durable = self.read.source.log.make_durable(self.position)
 
 
 class OwnedPartitions:
@@ -138,7 +144,7 @@ class OwnedPartitions:
         entries = [Commit(now, COMMIT, *place, self._owned[place].position, member) for place in places]
         try:
             for place in places:
-                self._owned[place].read.source.log.make_durable(self._owned[place].position)
+                self._owned[place].make_durable()
             self._journal.append(entries)
         except OSError:
             self._has_failed = True
@@ -152,7 +158,7 @@ class OwnedPartitions:
                 self.forfeited.add(place)
                 self._events.warn(
                     f"the lease of {place[0]}, partition {place[1]}, was removed while it was held: others may consume it "
-                    "too; what was processed since the last commit is not committed and will be processed again"
+                    "too; what was processed since the last commit is not committed and may be processed again"
                 )
 
     def _uncommitted(self) -> list[TopicPartition]:

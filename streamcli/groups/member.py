@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from streamcli.groups.assignment import Assignment, assign
@@ -70,9 +71,15 @@ class GroupDirectory:
     def exists(self) -> bool:
         return os.path.isdir(self.members_path)
 
-    def coordinate(self) -> ExclusiveLock:
-        """The group's lock, to be held while members or the generation change."""
-        return ExclusiveLock(os.path.join(self.path, layout.LOCK), self._lock_timeout)
+    @contextmanager
+    def coordinate(self) -> Iterator[None]:
+        """Hold the group's lock, as is to be done while members or the generation change."""
+        lock = ExclusiveLock(os.path.join(self.path, layout.LOCK), self._lock_timeout)
+        try:
+            with lock:
+                yield
+        finally:
+            lock.close()
 
     def generation(self) -> Generation:
         """The newest generation; number 0 without any member where none can be read: the next one is made from the members."""
@@ -167,7 +174,7 @@ class Membership:
         if not self.is_there():
             raise StreamcliError(
                 f"the file of this member was removed while it ran ({self._path}): what it processed since its last commit "
-                "is not committed and will be processed again; start it again"
+                "is not committed and may be processed again; start it again"
             )
 
     def leave(self) -> None:

@@ -8,7 +8,8 @@ committed, and are delivered again.
     note := PID " " START " " BOOT "\\n"
 
 START is when the process was started, in the kernel's ticks since it booted, and BOOT the id of that boot: a process
-that got the same number later is not taken for it. Where there is no /proc, nothing is noted and nothing ended.
+that got the same number later is not taken for it. Where there is no /proc, nothing is noted and nothing ended. Where
+there are no pidfds, whether the process is gone is looked up there too.
 """
 
 from __future__ import annotations

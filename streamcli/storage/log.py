@@ -62,16 +62,19 @@ class Log:
             return tail._replace(end=tail.end._replace(position=tail.size))
         return tail
 
-    def make_durable(self, offset: int) -> None:
-        """Return once every record before `offset` is on disk. Closed segments are; the checkpoint tells of the active one."""
+    def make_durable(self, offset: int) -> int:
+        """Return once every record before `offset` is on disk, with the offset before which all are. Closed segments are; the
+        checkpoint tells of the active one."""
         checkpoint = read_checkpoint(self.directory)
         if checkpoint is not None and durable.is_this_boot(checkpoint.boot_id) and checkpoint.offset >= offset:
-            return
+            return checkpoint.offset
+        end = self.tail().end.offset
         segment = Segment(self.directory, layout.segment_bases(self.directory)[-1])
         try:
             durable.sync_data(segment.fd)
         finally:
             segment.close()
+        return max(end, offset)
 
     def cursor(self, offset: int, end: Mark | None, tail: Tail | None = None) -> Cursor:
         """A cursor on the batch that holds `offset`, to stop at `end`; None: to follow, from the `tail` that was found."""
