@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from streamcli.groups.journal import COMMIT, IMPORT, RESET, UNDO, Commit
+from streamcli.groups.member import GroupDirectory
+from streamcli.storage.directory import LogDirectory
 from tests.support.command import finish, ok, refused, run, started
 from tests.support.groups import described, offsets, wait_for_members
 from tests.support.tree import contents
@@ -93,6 +97,29 @@ def test_describe_shows_who_consumes_and_how_fast(group: Path) -> None:
         assert finish(member).status == 143
     assert described("g")[0]["member"] is None
     assert list((group / "members").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "rate"),
+    [
+        ([(30, COMMIT, 100), (20, COMMIT, 200), (10, RESET, 0), (5, COMMIT, 50)], 10),  # 150 records in 15 s
+        ([(30, COMMIT, 100), (20, RESET, 900), (10, IMPORT, 1900), (5, UNDO, 900)], None),
+        ([(30, COMMIT, 100), (20, RESET, 0), (10, COMMIT, 0)], 0),
+        ([(30, COMMIT, 100), (20, UNDO, None), (10, COMMIT, 50)], None),
+        ([(3600, COMMIT, 0), (10, COMMIT, 3590)], 1),  # an hourly job
+        ([(3600, COMMIT, 0), (3590, COMMIT, 100)], None),  # long ago
+    ],
+)
+def test_the_rate_is_that_of_consumption(
+    log_directory: Path, entries: list[tuple[int, str, int | None]], rate: float | None
+) -> None:
+    """entries: seconds ago, kind, offset. A reset is where the next commit starts from, and no progress."""
+    ok("produce", "t", stdin=LINES)
+    group = GroupDirectory(LogDirectory(str(log_directory), lock_timeout=1), "g", create=True)
+    now = time.time_ns() // 1_000_000
+    for ago, kind, offset in entries:
+        group.journal.append([Commit(now - ago * 1000, kind, "t", 0, offset, "1-a" if kind == COMMIT else "-")])
+    assert described("g")[0]["rate"] == rate
 
 
 @pytest.mark.parametrize(

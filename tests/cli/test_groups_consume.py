@@ -232,3 +232,45 @@ def test_a_commit_before_the_start_of_the_log_warns_with_the_number(log_director
     assert len(result.err.splitlines()) == 1
     assert ok("consume", "t", "-g", "g") == b""
     assert described("g")[0]["lag"] == 0
+
+
+@pytest.mark.parametrize("command", [(), ("--", "cat")])
+def test_damage_at_the_end_is_committed_past_when_its_extent_is_known(
+    log_directory: Path, command: tuple[str, ...]
+) -> None:
+    """The header of the batch says where it ends: the next run has no more to do with it."""
+    ok("produce", "t", stdin=numbered(1, 2))
+    ok("produce", "t", stdin=numbered(3, 4))
+    flip(log_directory, -1)
+    assert refused(6, "consume", "t", "-g", "other", "-o", "2")
+    result = run("consume", "t", "-g", "g", "--skip-corrupt", *command)
+    assert (result.status, result.out) == (6, numbered(1, 2))
+    assert offsets("g") == {("t", 0): 4}
+    ok("produce", "t", stdin=numbered(5))
+    assert ok("consume", "t", "-g", "g", *command) == numbered(5)
+
+
+@pytest.mark.parametrize("command", [(), ("--", "cat")])
+def test_damage_at_the_end_of_unknown_extent_is_not_committed_past(
+    log_directory: Path, command: tuple[str, ...]
+) -> None:
+    """The records after it, once it is repaired, may have any offset from there on: each run tells of it."""
+    ok("produce", "t", stdin=numbered(1, 2))
+    size = segment(log_directory).stat().st_size
+    ok("produce", "t", stdin=numbered(3, 4))
+    flip(log_directory, size + 8)
+    for expected in (numbered(1, 2), b"", b""):
+        result = run("consume", "t", "-g", "g", "--skip-corrupt", *command)
+        assert (result.status, result.out) == (6, expected)
+        assert offsets("g") == {("t", 0): 2}
+
+
+def segment(log_directory: Path) -> Path:
+    return log_directory / "topics" / "t" / "0" / f"{0:020d}.log"
+
+
+def flip(log_directory: Path, position: int) -> None:
+    """Damage one byte of the topic t."""
+    data = bytearray(segment(log_directory).read_bytes())
+    data[position] ^= 0xFF
+    segment(log_directory).write_bytes(data)

@@ -22,9 +22,9 @@ from tests.support.waiting import DEADLINE, wait_until
 Place = tuple[str, int]
 
 WORKER = """
-import fcntl, os, sys, time
+import fcntl, os, select, sys, time
 begin, member = time.monotonic_ns(), os.getppid()
-journal, locks = sys.argv[1:]
+journal, locks, work = sys.argv[1:]
 topic, partition = os.environ["STREAMCLI_TOPIC"], os.environ["STREAMCLI_PARTITION"]
 offsets = os.environ["STREAMCLI_OFFSET"], os.environ["STREAMCLI_LAST_OFFSET"]
 out = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -38,9 +38,13 @@ except BlockingIOError:
     tell("overlap", os.getpid(), topic, partition, *offsets)
 count = len(sys.stdin.buffer.read().splitlines())
 if os.getpid() % 4 == 0:
-    time.sleep(0.3)  # work that outlasts a failover
+    select.select([], [], [], float(work))
 tell("run", os.getpid(), member, begin, time.monotonic_ns(), topic, partition, *offsets, count)
 """
+
+
+WORK = 0.3
+"""Seconds that every fourth run works: longer than a failover takes."""
 
 
 class Run(NamedTuple):
@@ -69,7 +73,7 @@ class Journal:
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-I", "-S", "-c", WORKER, str(self._path), str(self._locks)]
+        return [sys.executable, "-I", "-S", "-c", WORKER, str(self._path), str(self._locks), str(WORK)]
 
     def overlaps(self) -> list[str]:
         """What runs said that began while another one of their partition was there."""
@@ -227,6 +231,19 @@ def check_repetitions(seen: list[tuple[int, Place, int]], killed: set[int]) -> i
             repeated += 1
         earlier[place, offset] = pid
     return repeated
+
+
+def check_repeated_runs(runs: list[Run], members: set[int]) -> None:
+    """What a member did in a partition before the last run that it started there is never done again."""
+    in_order = sorted(runs, key=lambda run: run.begin)
+    last = {(run.member_pid, run.place): run for run in in_order}
+    earlier: dict[tuple[Place, int], Run] = {}
+    for run in in_order:
+        for offset in range(run.first, run.last + 1):
+            before = earlier.get((run.place, offset))
+            if before is not None and before.member_pid in members:
+                assert last[before.member_pid, before.place] is before, (before, run)
+            earlier[run.place, offset] = run
 
 
 def assignment() -> dict[Place, str]:

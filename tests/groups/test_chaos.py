@@ -1,6 +1,6 @@
 """Members of a group killed at any moment, producers running: nothing passed by, and nothing owned twice.
 
-STREAMCLI_CHAOS_SECONDS=60 makes it last longer.
+A minute of it with commands, a fifth of that with output; STREAMCLI_CHAOS_SECONDS=600 makes it last longer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tests.groups.swarm import (
     Producers,
     Swarm,
     check_intervals,
+    check_repeated_runs,
     check_repetitions,
     last_commits,
     pace,
@@ -25,20 +26,20 @@ from tests.groups.swarm import (
 )
 from tests.support.command import ok
 
-SECONDS = float(os.environ.get("STREAMCLI_CHAOS_SECONDS", "12"))
+SECONDS = float(os.environ.get("STREAMCLI_CHAOS_SECONDS", "60"))
 MEMBERS = 8
 PARTITIONS = 16
 
 Printed = tuple[Place, int]
 
 
-def wreak(stack: ExitStack, swarm: Swarm, rng: random.Random) -> None:
+def wreak(stack: ExitStack, swarm: Swarm, rng: random.Random, seconds: float) -> None:
     """Kill and start members at random while producers run; then leave 8 of them, and everything produced."""
     ok("topics", "create", "t", "-p", str(PARTITIONS))
     producers = Producers(stack, "t", [[]] * 3)
     for _ in range(MEMBERS):
         swarm.join()
-    for _ in pace(rng, SECONDS):
+    for _ in pace(rng, seconds):
         for number in range(3):
             producers.feed(number, rng.choice([1, 5, 40]))
         if rng.random() < 0.15 and len(swarm.members) > 2:
@@ -56,7 +57,7 @@ def test_commands_of_members_that_are_killed(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with ExitStack() as stack:
         swarm = Swarm(stack, ["t", "-F", "%o\\n", "--", *journal.command], Path(os.devnull))
-        wreak(stack, swarm, rng)
+        wreak(stack, swarm, rng, SECONDS)
         ends = wait_for_commits(["t"])
         swarm.stop()
     runs = sorted(journal.runs(), key=lambda run: run.begin)
@@ -70,6 +71,7 @@ def test_commands_of_members_that_are_killed(tmp_path: Path) -> None:
         (place, n) for place, end in ends.items() for n in range(end)
     }
     repeated = check_repetitions(seen, dead)
+    check_repeated_runs(runs, swarm.started)
     print(f"{len(runs)} runs, {len(seen)} records, {len(swarm.killed)} members killed, {repeated} records repeated")
     assert swarm.killed
 
@@ -80,7 +82,7 @@ def test_output_of_members_that_are_killed(tmp_path: Path) -> None:
     out.mkdir()
     with ExitStack() as stack:
         swarm = Swarm(stack, ["t", "-F", "%t %p %o\\n"], out)
-        wreak(stack, swarm, rng)
+        wreak(stack, swarm, rng, SECONDS / 5)
         ends = wait_for_commits(["t"])
         swarm.stop()
     seen: dict[Printed, set[int]] = defaultdict(set)

@@ -11,15 +11,20 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.groups.swarm import group_directory, log_ends
-from tests.support.command import ok, started
-from tests.support.waiting import DEADLINE
+from tests.support.command import finish, ok, run, started
+from tests.support.waiting import DEADLINE, wait_until
 
 PARTITIONS = 8
 LINE = b"x" * 999 + b"\n"
 BATCHES = 60
 SECONDS = 3.0
 INTERVAL = 1.0
+RUNS = 200
+JOINING = 3
+"""fsyncs for the names of directories that a first member makes."""
 
 
 def test_one_fsync_in_a_commit_interval(tmp_path: Path) -> None:
@@ -39,6 +44,40 @@ def test_one_fsync_in_a_commit_interval(tmp_path: Path) -> None:
     print(f"{lines} lines of commits, {synced} fsyncs in {most - 1:.1f} s, {len(log_ends(['t']))} partitions")
     assert 2 <= lines <= most
     assert lines <= synced <= most + 1
+
+
+@pytest.mark.parametrize("appended", ["synced", "unsynced", "live"])
+def test_runs_of_a_command_cost_no_fsync_each(tmp_path: Path, appended: str) -> None:
+    """However its records came to the log: a commit syncs the journal, and the log where nobody else has done that."""
+    ok("topics", "create", "t")
+    with started("produce", "t", "--sync", "exit" if appended == "synced" else "none") as producer:
+        assert producer.stdin is not None
+        producer.stdin.write(b"".join(b"%d\n" % number for number in range(RUNS // 2 if appended == "live" else RUNS)))
+        if appended != "live":
+            assert finish(producer).status == 0
+        else:
+            wait_until(lambda: ok("consume", "t"), "the records")
+        assert run("consume", "t", "-g", "g", "-n", "0").status == 0  # makes the group, which is synced too
+        calls, out = tmp_path / "calls", tmp_path / "out"
+        out.touch()
+        begun = time.monotonic()
+        words = ("consume", "t", "-g", "g", "-f", "-n", str(RUNS), "--each", "--", "cat")
+        with out.open("wb") as stdout, started(*words, under=tracing(calls), stdout=stdout, stderr=None) as member:
+            done = 0
+            while appended == "live" and (done := len(out.read_bytes().splitlines())) < RUNS // 2:
+                assert member.poll() is None
+                select.select([], [], [], 0.01)
+            for number in range(done, RUNS) if appended == "live" else ():
+                producer.stdin.write(b"%d\n" % number)
+                wait_until(lambda number=number: len(out.read_bytes().splitlines()) > number, "its run")
+            assert member.wait(DEADLINE) == 0
+        seconds = time.monotonic() - begun
+    assert len(out.read_bytes().splitlines()) == RUNS
+    lines = commit_lines() - 1
+    synced = sum(1 for line in calls.read_text().splitlines() if "sync(" in line) if calls.exists() else lines
+    print(f"{appended}: {RUNS} runs, {lines} lines of commits, {synced} fsyncs in {seconds:.1f} s")
+    assert 1 <= lines <= seconds / INTERVAL + 1
+    assert synced <= (seconds / INTERVAL + 1) * (2 if appended == "live" else 1) + JOINING
 
 
 def commit_lines() -> int:
