@@ -12,6 +12,7 @@ from streamcli.groups.journal import DamagedCommits
 from streamcli.groups.salvage import Salvaged, salvage
 from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.directory import LogDirectory
+from streamcli.storage.log import Log
 from streamcli.storage.repair import Repair, repair_partition
 
 
@@ -88,7 +89,7 @@ class Repairs:
         assert finding.problem.part == COMMITS
         assert finding.group is not None
         if finding.topic is not None:
-            return Repair(finding.problem, "left as it is", is_mended=False)
+            return self._look_at_end_again(finding)
         try:
             salvaged = salvage(group_admin.open_group(self._directory, finding.group).journal)
         except DamagedCommits:
@@ -97,6 +98,15 @@ class Repairs:
         if salvaged is None:
             return Repair(finding.problem, "somebody else has repaired it")
         return Repair(finding.problem, _salvaged_in_words(salvaged), kept=salvaged.kept)
+
+    def _look_at_end_again(self, finding: Finding) -> Repair:
+        """A commit after the end of a log: the partition's own repair may have brought the end back."""
+        assert finding.topic is not None
+        assert finding.partition is not None
+        path = self._directory.partition_directory(finding.topic, finding.partition)
+        if Log(path).end().offset >= (finding.problem.next_offset or 0):
+            return Repair(finding.problem, "the log goes on there now")
+        return Repair(finding.problem, "left as it is", is_mended=False)
 
 
 def _salvaged_in_words(salvaged: Salvaged) -> str:

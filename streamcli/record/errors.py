@@ -84,6 +84,8 @@ class CorruptData(StreamcliError):
             return "offsets unknown"
         if self.next_offset is None:
             return f"offsets from {self.first} on"
+        if self.next_offset == self.first:
+            return "no records"
         if self.next_offset - self.first == 1:
             return f"offset {self.first}"
         return f"offsets {self.first} to {self.next_offset - 1}"

@@ -82,7 +82,8 @@ def _make_segment(directory: str, problem: Problem, committed: int) -> Repair:
 
 def _look_again(directory: str, problem: Problem) -> Problem | None:
     """The problem as it is now, under the append lock; None when it is gone."""
-    for found in PartitionCheck(directory).problems_from(problem.first or 0):
+    before = max(layout.segment_base(problem.path), (problem.first or 0) - 1)  # a reader of `first` may begin after it
+    for found in PartitionCheck(directory).problems_from(before):
         if found.part == LOG and (found.path, found.position) == (problem.path, problem.position):
             return found
     return None
