@@ -31,6 +31,7 @@ HEADER = struct.Struct("<4sBBHIIQQIIqqQQIIII")
 assert HEADER.size == 88
 MAGIC = b"\xd7SCB"
 KNOWN_COLUMNS = 1 | 2 | 4 | 8 | 16 | 32
+LOST = 0x8000
 
 
 class Header(NamedTuple):
@@ -117,6 +118,9 @@ class Partition:
                         return
                     offset = after
                     continue
+                if batch.header.columns & LOST:
+                    count = batch.header.last_offset_delta + 1
+                    print(f"read_format: {path}: {count} records were lost before, from {offset} on", file=sys.stderr)
                 yield batch
                 position, offset = batch.header.end, batch.header.next_offset
 
@@ -185,7 +189,7 @@ def read_batch(fd: int, position: int) -> Batch:
     body = os.pread(fd, header.body_length, position + HEADER.size)
     if len(body) < header.body_length:
         raise Unfinished(f"position {position}: cut short")
-    if crc32c(body) != header.body_crc:
+    if crc32c(body) != header.body_crc and not header.columns & LOST:
         raise Invalid(f"position {position}: the body fails its checksum", header)
     return Batch(header, body)
 
@@ -198,7 +202,7 @@ def check_header(data: bytes, position: int) -> Header:
         raise Invalid(f"position {position}: the header fails its checksum")
     if header.position != position or header.last_offset_delta + 1 < header.record_count:
         raise Invalid(f"position {position}: not a batch of this place")
-    if header.version != 1 or header.codec != 0 or header.columns & ~KNOWN_COLUMNS:
+    if header.version != 1 or header.codec != 0 or header.columns & ~(KNOWN_COLUMNS | LOST):
         sys.exit(f"read_format: position {position}: a newer format than this reader knows")
     return header
 

@@ -118,3 +118,14 @@ def test_damage_is_reported_and_passed_by(log_directory: Path, damaged: int):
 def test_a_stranger_is_refused(tmp_path: Path):
     assert "no such log directory" in run_example("read_format.py", str(tmp_path), "t").err
     assert "no such topic" in refused(4, "consume", "t")
+
+
+def test_what_was_lost_and_repaired_is_told(log_directory: Path):
+    for value in (b"1\n", b"2\n", b"3\n"):
+        ok("produce", "t", stdin=value)
+    path = log_directory / "topics" / "t" / "0" / "00000000000000000000.log"
+    path.write_bytes(path.read_bytes().replace(b"2\n", b"x\n"))
+    run("repair")
+    result = run_example("read_format.py", str(log_directory), "t")
+    assert (result.status, result.out) == (0, b"1\n3\n")
+    assert "1 records were lost before, from 1 on" in result.err
