@@ -67,6 +67,7 @@ def describe_os_error(error: OSError) -> str:
         errno.EACCES: ": ask its owner, or choose another log directory with --dir or STREAMCLI_DIR",
         errno.EPERM: ": ask its owner, or choose another log directory with --dir or STREAMCLI_DIR",
         errno.EROFS: ": it can be read, not written: choose another log directory with --dir or STREAMCLI_DIR",
+        errno.ELOOP: ": remove it, or put there what it points at: see streamcli-sharing(7)",
         errno.ENOSPC: ": make room on the disk, then go on",
         errno.EDQUOT: ": make room in your quota, then go on",
         errno.EMFILE: ": raise the limit with ulimit -n",

@@ -25,7 +25,7 @@ from streamcli.storage.layout import check_topic_name
 _MOST_RECORDS = 1 << 16
 """Records that are taken apart at once: a chunk of short ones would take a hundred times its size in memory."""
 
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.EINVAL)
 
 
 class Options(NamedTuple):

@@ -32,6 +32,7 @@ from streamcli.storage import durable, layout
 from streamcli.storage.format import MAX_OFFSET
 from streamcli.storage.layout import is_topic_name
 from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.opening import open_file, read_file
 
 COMMIT, RESET, UNDO, IMPORT = "commit", "reset", "undo", "import"
 
@@ -84,6 +85,8 @@ def decode_line(line: bytes) -> list[Commit] | None:
         return None
     try:
         text_of_time, kind, member, places = (word.decode() for word in words)
+        if not (kind.isprintable() and member.isprintable()):
+            return None
         time = int(text_of_time)
         if not 0 <= time < 2**63:
             return None
@@ -182,7 +185,7 @@ class Journal:
 
     def create(self) -> None:
         """Make it, without an entry, unless it is there. Under the group's lock."""
-        if not os.path.exists(self._path):
+        if not os.path.lexists(self._path):
             durable.replace_file(self._path, FIRST_LINE)
 
     def replace(self, commits: list[Commit]) -> str:
@@ -215,7 +218,7 @@ class Journal:
 
     def _append(self, data: bytes) -> None:
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            fd = open_file(self._path, os.O_RDWR)
         except FileNotFoundError:
             raise self._gone() from None
         try:
@@ -261,8 +264,7 @@ class Journal:
     def read_bytes(self) -> bytes:
         """The file as it is; DamagedCommits when it is gone."""
         try:
-            with open(self._path, "rb") as file:
-                return file.read()
+            return read_file(self._path)
         except FileNotFoundError:
             raise self._gone() from None
 

@@ -15,6 +15,7 @@ from streamcli.groups.orphan import NOTE_SIZE, end_orphan, own_note
 from streamcli.groups.progress import encode_progress
 from streamcli.storage import durable, layout
 from streamcli.storage.locks import is_at_path, try_exclusive, unlock
+from streamcli.storage.opening import NotAPlainFile, open_file, refuse_links
 
 _MOST = 4096
 """Bytes that are read of a lease's file, which is much shorter."""
@@ -60,13 +61,14 @@ class Lease:
 def take_lease(group_path: str, place: TopicPartition, member: str) -> Lease | None:
     """The lease of a partition, or None while another process holds it, or a command of its last holder will not end."""
     path = layout.lease_path(group_path, *place)
+    refuse_links(group_path, layout.LEASES, place[0])
     while True:
         lock_fd = _open(path)
         try:
-            if not _lock(lock_fd) or not end_orphan(_parts(os.pread(lock_fd, _MOST, 0))[1]):
+            if not _lock(lock_fd) or not end_orphan(_parts(os.pread(lock_fd, _MOST, 0))[1], place):
                 os.close(lock_fd)
                 return None
-            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            fd = open_file(path, os.O_WRONLY)
         except FileNotFoundError:
             os.close(lock_fd)
             continue
@@ -80,26 +82,26 @@ def take_lease(group_path: str, place: TopicPartition, member: str) -> Lease | N
 
 
 def lease_holder(group_path: str, place: TopicPartition) -> str | None:
-    """The member that holds a partition's lease, None when nobody does."""
+    """The member that holds a partition's lease, None when nobody does, "" when the file does not say who."""
     try:
-        fd = os.open(layout.lease_path(group_path, *place), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = open_file(layout.lease_path(group_path, *place))
+    except (FileNotFoundError, NotAPlainFile):
         return None
     try:
         if try_exclusive(fd, shared=True):
             return None
-        return _parts(os.read(fd, _MOST))[0].decode(errors="replace").strip()
+        name = _parts(os.read(fd, _MOST))[0].decode(errors="replace")
+        return name if layout.is_member_name(name) else ""
     finally:
         os.close(fd)
 
 
 def _open(path: str) -> int:
-    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o666)
+        return open_file(path, os.O_RDONLY | os.O_CREAT)
     except FileNotFoundError:
         durable.make_directories(os.path.dirname(path))
-        return os.open(path, flags, 0o666)
+        return open_file(path, os.O_RDONLY | os.O_CREAT)
 
 
 def _lock(fd: int) -> bool:

@@ -19,6 +19,7 @@ from streamcli.storage import durable, layout
 from streamcli.storage.config import MAX_PARTITIONS
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.locks import ExclusiveLock, is_at_path, try_exclusive
+from streamcli.storage.opening import NotAPlainFile, open_file, read_file, refuse_links
 
 
 class MemberInfo(NamedTuple):
@@ -43,6 +44,9 @@ class GroupDirectory:
     def __init__(self, directory: LogDirectory, name: str, *, create: bool = False) -> None:
         self.name = name
         self.path = layout.group_directory(directory.path, name)
+        refuse_links(directory.path, layout.GROUPS, name)
+        for inside in (layout.MEMBERS, layout.LEASES):
+            refuse_links(self.path, inside)
         self.members_path = os.path.join(self.path, layout.MEMBERS)
         self.leases_path = os.path.join(self.path, layout.LEASES)
         self._lock_timeout = directory.lock_timeout
@@ -84,8 +88,7 @@ class GroupDirectory:
     def generation(self) -> Generation:
         """The newest generation; number 0 without any member where none can be read: the next one is made from the members."""
         try:
-            with open(os.path.join(self.path, layout.GENERATION_FILE), "rb") as file:
-                return _decode_generation(file.read())
+            return _decode_generation(read_file(os.path.join(self.path, layout.GENERATION_FILE)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Generation(0, {})
 
@@ -110,7 +113,7 @@ class GroupDirectory:
         return self._living(member) is not None
 
     def sweep_dead(self) -> None:
-        """Remove the files of dead members. Under the group's lock."""
+        """Remove the files of dead members, and nothing else that lies there. Under the group's lock."""
         for member in self._member_names():
             if self._living(member) is None:
                 durable.remove_file(os.path.join(self.members_path, member))
@@ -136,12 +139,12 @@ class GroupDirectory:
             names = os.listdir(self.members_path)
         except FileNotFoundError:
             return []
-        return sorted(name for name in names if not name.startswith(layout.TEMPORARY))
+        return sorted(name for name in names if layout.is_member_name(name))
 
     def _living(self, member: str) -> MemberInfo | None:
         try:
-            fd = os.open(os.path.join(self.members_path, member), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # any other error says nothing about the member's life
+            fd = open_file(os.path.join(self.members_path, member))
+        except (FileNotFoundError, NotAPlainFile):  # any other error says nothing about the member's life
             return None
         try:
             if try_exclusive(fd, shared=True):
@@ -155,11 +158,11 @@ class Membership:
     """This process's own file in a group, locked until `leave` or the end of the process."""
 
     def __init__(self, group: GroupDirectory, topics: list[str], *, is_assigned: bool) -> None:
-        self.member = f"{os.getpid()}-{os.urandom(3).hex()}"
+        self.member = layout.new_member_name()
         self._path = os.path.join(group.members_path, self.member)
         temporary = layout.temporary_name(self._path)
         # Not for children: a command run by us must not keep us alive.
-        self._fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._fd = open_file(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try_exclusive(self._fd)
         info = {"pid": os.getpid(), "topics": topics, "assigned": is_assigned}
         durable.write_all(self._fd, json.dumps(info).encode() + b"\n", 0)
@@ -205,6 +208,8 @@ def _decode_generation(data: bytes) -> Generation:
     if type(number) is not int or not 0 <= number < 2**62:
         raise ValueError("no number of a generation")
     assignment = {member: sorted(map(_place, places)) for member, places in found["assignment"].items()}
+    if not all(map(layout.is_member_name, assignment)):
+        raise ValueError("no members")
     return Generation(number, assignment)
 
 

@@ -7,6 +7,9 @@ committed, and are delivered again.
 
     note := PID " " START " " BOOT "\\n"
 
+What the file says, anybody may have written who may write there. So a process is killed only if its environment shows that
+it is a command which was given records of this partition; another one that is noted is waited for, and never harmed.
+
 START is when the process was started, in the kernel's ticks since it booted, and BOOT the id of that boot: a process
 that got the same number later is not taken for it. Where there is no /proc, nothing is noted and nothing ended. Where
 there are no pidfds, whether the process is gone is looked up there too.
@@ -19,6 +22,7 @@ import select
 import signal
 import time
 
+from streamcli.groups.assignment import TopicPartition
 from streamcli.storage import durable
 
 NOTE_SIZE = 80
@@ -31,6 +35,7 @@ _LOOK = 0.001
 
 _ENDED = ("Z", "X")
 _UNKNOWN = "-"
+_GONE = (*_ENDED, _UNKNOWN)
 
 
 def own_note() -> bytes:
@@ -39,8 +44,11 @@ def own_note() -> bytes:
     return f"{pid} {_state_and_start(pid)[1]} {durable.boot_id()}\n".encode().rjust(NOTE_SIZE)
 
 
-def end_orphan(note: bytes) -> bool:
-    """Kill the process of a note, and its process group; True when it is gone, False when it has to be waited for."""
+def end_orphan(note: bytes, place: TopicPartition) -> bool:
+    """Kill the process of a note, and its process group; True when it is gone, False when it has to be waited for.
+
+    It has become the command by now, if it ever does: before, it held the lock that the caller has.
+    """
     words = note.decode(errors="replace").split()
     if len(words) != 3 or not words[0].isdecimal() or words[1] == _UNKNOWN or words[2] != durable.boot_id():
         return True
@@ -49,6 +57,8 @@ def end_orphan(note: bytes) -> bool:
     pid, start = int(words[0]), words[1]
     pidfd = open_pidfd(pid)
     try:
+        if not _works_for(pid, place):
+            return _state_and_start(pid)[0] in _GONE
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return True
@@ -85,6 +95,17 @@ def _ends(pid: int, start: str, pidfd: int | None) -> bool:
         if time.monotonic() >= deadline:
             return False
         time.sleep(_LOOK)
+
+
+def _works_for(pid: int, place: TopicPartition) -> bool:
+    """Whether the process was given records of this partition; False where that cannot be seen."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environment = file.read().split(b"\0")
+    except OSError:
+        return False
+    topic, partition = place
+    return {b"STREAMCLI_TOPIC=%s" % topic.encode(), b"STREAMCLI_PARTITION=%d" % partition} <= set(environment)
 
 
 def _state_and_start(pid: int | str) -> tuple[str, str]:

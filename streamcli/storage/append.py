@@ -22,6 +22,7 @@ from streamcli.storage.format import (
 )
 from streamcli.storage.index import INTERVAL, SparseIndex
 from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
 
@@ -76,7 +77,7 @@ class Appender:
         self._end = Mark(0, 0, 0, 0)
         self._lock = ExclusiveLock(os.path.join(directory, layout.LOCK), lock_timeout)
         # Held open so that its inode number is not given to a successor's.
-        self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._directory_fd = open_directory(directory)
 
     def append(self, columns: Columns) -> int:
         """Append one batch, whole or not at all, and return its base offset. On disk after `sync`.

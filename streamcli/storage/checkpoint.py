@@ -19,6 +19,7 @@ from crc32c import crc32c
 from streamcli.storage import durable, layout
 from streamcli.storage.format import MAX_OFFSET
 from streamcli.storage.index import MAX_POSITION
+from streamcli.storage.opening import NotAPlainFile, open_file, read_file
 
 _WORDS = ("streamcli-checkpoint", "1")
 
@@ -61,23 +62,24 @@ def decode_checkpoint(data: bytes) -> Checkpoint | None:
 def read_checkpoint(partition_directory: str) -> Checkpoint | None:
     """The checkpoint there, or None when it is missing, damaged or unreadable."""
     try:
-        fd = os.open(os.path.join(partition_directory, layout.CHECKPOINT), os.O_RDONLY | os.O_CLOEXEC)
+        return decode_checkpoint(read_file(os.path.join(partition_directory, layout.CHECKPOINT), 4096))
     except OSError:
         return None
-    try:
-        return decode_checkpoint(os.read(fd, 4096))
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
 
 
 def write_checkpoint(partition_directory: str, checkpoint: Checkpoint) -> None:
-    """Record that everything up to the checkpoint is on disk. Only under the append lock, after the fsync."""
+    """Record that everything up to the checkpoint is on disk. Only under the append lock, after the fsync.
+
+    Anything else than a file that lies there is replaced, if it can be: who planted it is not to do away with checkpoints.
+    """
     path = os.path.join(partition_directory, layout.CHECKPOINT)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    line = checkpoint.encode()
     try:
-        line = checkpoint.encode()
+        fd = open_file(path, os.O_WRONLY | os.O_CREAT)
+    except NotAPlainFile:
+        durable.replace_file(path, line, durable=False)
+        return
+    try:
         durable.write_all(fd, line, 0)
         if os.fstat(fd).st_size != len(line):
             durable.truncate(fd, len(line))
@@ -89,7 +91,7 @@ def sync_checkpoint(partition_directory: str) -> None:
     """Return once the checkpoint there is on disk, where that can be had. No lock is needed: a later one that is synced
     along is as good."""
     with suppress(OSError):
-        fd = os.open(os.path.join(partition_directory, layout.CHECKPOINT), os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_file(os.path.join(partition_directory, layout.CHECKPOINT))
         try:
             durable.sync_data(fd)
         finally:

@@ -13,6 +13,7 @@ from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import MAX_PARTITIONS, SETTINGS, TopicConfig
 from streamcli.storage.format import NO_TIMESTAMP
 from streamcli.storage.locks import ExclusiveLock, check_local, topics_lock
+from streamcli.storage.opening import read_file, refuse_links
 
 FORMAT_VERSION = 1
 _FORMAT = {"format": "streamcli log directory", "version": FORMAT_VERSION}
@@ -37,9 +38,9 @@ class LogDirectory:
     def config(self, topic: str) -> TopicConfig:
         """A topic's config; NotFound when there is no such topic."""
         path = self.config_path(topic)
+        refuse_links(self.path, layout.TOPICS, topic)
         try:
-            with open(path, "rb") as file:
-                return decode_config(file.read(), path)
+            return decode_config(read_file(path), path)
         except (FileNotFoundError, NotADirectoryError):
             raise self._no_topic(topic) from None
 
@@ -51,12 +52,8 @@ class LogDirectory:
         """The names of the topics that match a glob, sorted."""
         from fnmatch import fnmatchcase
 
-        try:
-            names = os.listdir(self.topics_directory())
-        except FileNotFoundError:
-            return []
-        found = sorted(name for name in names if layout.is_topic_name(name) and fnmatchcase(name, pattern))
-        return [name for name in found if os.path.exists(self.config_path(name))]
+        found = [name for name in self._named_directories() if fnmatchcase(name, pattern)]
+        return [name for name in found if os.path.lexists(self.config_path(name))]
 
     def create_topic(self, topic: str, config: TopicConfig) -> None:
         """Make a topic, whole or not at all, and durable. TopicExists when it is there."""
@@ -100,14 +97,12 @@ class LogDirectory:
 
     def unconfigured_topics(self) -> list[str]:
         """Names that have partitions, and no config: topics whose config was removed."""
-        try:
-            names = sorted(filter(layout.is_topic_name, os.listdir(self.topics_directory())))
-        except FileNotFoundError:
-            return []
+        names = self._named_directories()
         return [name for name in names if not os.path.lexists(self.config_path(name)) and self.partition_numbers(name)]
 
     def partition_numbers(self, topic: str) -> list[int]:
         """The partitions of which there is a directory, ascending, whatever the config says."""
+        refuse_links(self.path, layout.TOPICS, topic)
         try:
             return layout.partition_numbers(layout.topic_directory(self.path, topic))
         except (FileNotFoundError, NotADirectoryError):
@@ -132,6 +127,7 @@ class LogDirectory:
         """Make the directory of a partition again, empty, its next offset `base_offset`."""
         target = layout.partition_directory(self.path, topic, partition)
         with self._changing_topics():
+            refuse_links(self.path, layout.TOPICS, topic)
             if os.path.lexists(target):
                 return
             temporary = layout.temporary_name(target)
@@ -140,8 +136,20 @@ class LogDirectory:
             durable.rename_directory(temporary, target)
 
     def partition_path(self, topic: str, partition: int) -> str:
-        """Where a partition is, if there is one."""
-        return layout.partition_directory(self.path, topic, partition)
+        """Where a partition is, if there is one. NotAPlainFile for a link on the way."""
+        path = layout.partition_directory(self.path, topic, partition)
+        refuse_links(self.path, layout.TOPICS, topic, str(partition))
+        return path
+
+    def _named_directories(self) -> list[str]:
+        """The names in DIR/topics that a topic may have, of directories, sorted."""
+        refuse_links(self.path, layout.TOPICS)
+        try:
+            with os.scandir(self.topics_directory()) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(filter(layout.is_topic_name, names))
 
     def check_local(self) -> None:
         """Refuse to write on a file system where locks do not exclude other machines."""
@@ -152,10 +160,10 @@ class LogDirectory:
         partitions = self.config(topic).partitions
         if not 0 <= partition < partitions:
             raise NotFound(f"topic {topic} has no partition {partition}: it has {_partitions_in_words(partitions)}")
-        return layout.partition_directory(self.path, topic, partition)
+        return self.partition_path(topic, partition)
 
     def _append_lock(self, topic: str, partition: int) -> ExclusiveLock:
-        directory = layout.partition_directory(self.path, topic, partition)
+        directory = self.partition_path(topic, partition)
         return ExclusiveLock(os.path.join(directory, layout.LOCK), self.lock_timeout)
 
     def _no_topic(self, topic: str) -> NotFound:
@@ -166,8 +174,7 @@ class LogDirectory:
     def _check_format(self, create: bool) -> bool:
         path = os.path.join(self.path, layout.FORMAT_FILE)
         try:
-            with open(path, "rb") as file:
-                found = file.read(4096)
+            found = read_file(path, 4096)
         except FileNotFoundError:
             if not create:
                 self._refuse_stranger()
@@ -210,6 +217,7 @@ class LogDirectory:
     def _changing_topics(self) -> Iterator[None]:
         """Hold the topics lock; what a process that died under it left unfinished is swept."""
         topics = self.topics_directory()
+        refuse_links(self.path, layout.TOPICS)
         durable.make_directories(topics)
         self.check_local()
         with topics_lock(os.path.join(self.path, layout.LOCK), self.lock_timeout):

@@ -10,9 +10,7 @@ from contextlib import suppress
 from functools import cache
 
 from streamcli.storage import layout
-
-_CLOEXEC = os.O_CLOEXEC
-
+from streamcli.storage.opening import open_directory, open_file
 
 NO_BOOT_ID = "-" * 36
 
@@ -30,7 +28,7 @@ def is_this_boot(boot_id_then: str) -> bool:
 def boot_id() -> str:
     """An id of the running kernel's boot, 36 characters; NO_BOOT_ID where the system has none."""
     try:
-        fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | _CLOEXEC)
+        fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return NO_BOOT_ID
     try:
@@ -46,7 +44,7 @@ def sync_data(fd: int) -> None:
 
 def sync_directory(path: str) -> None:
     """Return once the names in `path` are on disk."""
-    fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)
+    fd = open_directory(path)
     try:
         os.fsync(fd)
     finally:
@@ -64,7 +62,7 @@ def write_all(fd: int, data: bytes, position: int) -> None:
 
 def create_file(path: str, data: bytes = b"") -> None:
     """Make a new file with `data`; durable after sync_tree, or when empty after sync_directory. FileExistsError if there."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+    fd = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         write_all(fd, data, 0)
     finally:
@@ -77,7 +75,7 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
     durable=False skips the fsyncs: for what is rebuilt when lost.
     """
     temporary = layout.temporary_name(path)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+    fd = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
             write_all(fd, data, 0)
@@ -127,7 +125,7 @@ def sync_tree(path: str) -> None:
         return
     for directory, _, names in found:
         for name in names:
-            fd = os.open(os.path.join(directory, name), os.O_RDONLY | _CLOEXEC)
+            fd = open_file(os.path.join(directory, name))
             try:
                 if os.fstat(fd).st_size:
                     os.fsync(fd)
@@ -179,7 +177,7 @@ def truncate(fd: int, size: int) -> None:
 
 def keep_bytes(path: str, fd: int, position: int, size: int) -> None:
     """Copy bytes position <= i < size of an open file to the new file `path`, on disk. OSError leaves no part of it."""
-    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC, 0o666)
+    out = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         at = position
         while at < size and (piece := os.pread(fd, min(1 << 20, size - at), at)):

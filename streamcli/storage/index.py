@@ -22,6 +22,7 @@ from crc32c import crc32c
 
 from streamcli.storage import durable
 from streamcli.storage.format import BatchHeader
+from streamcli.storage.opening import NotAPlainFile, open_file
 
 ENTRY = struct.Struct(
     "<"
@@ -71,6 +72,15 @@ def decode_entry(data: bytes) -> IndexEntry | None:
     return entry if crc32c(data[:-4]) == crc and entry.position <= MAX_POSITION else None
 
 
+def _open_to_write(path: str) -> int:
+    """A descriptor of the index; what lies there and is no file is replaced by an empty one."""
+    try:
+        return open_file(path, os.O_RDWR | os.O_CREAT)
+    except NotAPlainFile:
+        durable.replace_file(path, b"", durable=False)
+        return open_file(path, os.O_RDWR)
+
+
 class SparseIndex:
     """An index file, open for lookup or, under the append lock, for adding. A missing or unreadable one is empty."""
 
@@ -80,9 +90,8 @@ class SparseIndex:
         self.path = path
         self.damaged = False
         self._fd: int | None = None
-        flags = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
         with suppress(OSError):  # to do without it costs time, and nothing else
-            self._fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
+            self._fd = _open_to_write(path) if writable else open_file(path)
         self.count = 0 if self._fd is None else os.fstat(self._fd).st_size // ENTRY_SIZE
 
     def entry(self, number: int) -> IndexEntry | None:

@@ -47,6 +47,7 @@ MAX_BASE_OFFSET = 2**63
 
 _LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _DIGITS = frozenset("0123456789")
+_HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 def check_topic_name(name: str) -> str:
@@ -78,6 +79,17 @@ def lease_path(group_directory: str, topic: str, partition: int) -> str:
 def is_topic_name(name: str) -> bool:
     """Whether a name found in DIR/topics can be a topic's directory."""
     return name not in ("", ".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+
+
+def new_member_name() -> str:
+    """A name for a member of a group that no other has."""
+    return f"{os.getpid()}-{os.urandom(3).hex()}"
+
+
+def is_member_name(name: str) -> bool:
+    """Whether a name found in a group's directory can be a member's."""
+    pid, _, rest = name.partition("-")
+    return 0 < len(pid) <= 20 and _DIGITS.issuperset(pid) and len(rest) == 6 and _HEX_DIGITS.issuperset(rest)
 
 
 def topic_directory(directory: str, topic: str) -> str:
@@ -133,6 +145,16 @@ def free_name(stem: str) -> str:
     while os.path.lexists(path := f"{stem}-{number}"):
         number += 1
     return path
+
+
+def is_partition_name(name: str) -> bool:
+    """Whether a name found in a topic's directory is a partition's."""
+    return 0 < len(name) <= 9 and _DIGITS.issuperset(name) and str(int(name)) == name
+
+
+def is_beside_segment(name: str) -> bool:
+    """Whether a name found in a partition's directory is that of a segment, or of what belongs to one."""
+    return len(name) > 21 and name[20] == "." and _DIGITS.issuperset(name[:20])
 
 
 def segment_bases(partition_directory: str) -> list[int]:

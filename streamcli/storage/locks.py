@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamcli.record.errors import Busy, NotFound, StreamcliError
+from streamcli.storage.opening import open_file
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
@@ -92,7 +93,7 @@ class ExclusiveLock:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            return open_file(self._path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             directory = os.path.dirname(self._path)
             raise NotFound(f"the partition's directory is gone ({directory}): was the topic deleted?") from None

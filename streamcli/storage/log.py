@@ -133,7 +133,7 @@ class Log:
     def summary(self) -> LogSummary:
         """What `topics describe` shows."""
         bases = layout.segment_bases(self.directory)
-        size = sum(os.stat(layout.segment_path(self.directory, base)).st_size for base in bases)
+        size = sum(os.lstat(layout.segment_path(self.directory, base)).st_size for base in bases)
         start, end = self.start(), self.end()
         first = next(self.headers(start, end), None)
         if first is None:

@@ -19,6 +19,7 @@ from streamcli.storage.format import (
     decode_header,
     find_magic,
 )
+from streamcli.storage.opening import open_file
 
 READ_AHEAD = 64 << 10
 
@@ -31,7 +32,7 @@ class Segment:
     def __init__(self, partition_directory: str, base_offset: int, *, writable: bool = False) -> None:
         self.base_offset = base_offset
         self.path = layout.segment_path(partition_directory, base_offset)
-        self.fd = os.open(self.path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+        self.fd = open_file(self.path, os.O_RDWR if writable else os.O_RDONLY)
         self._buffer = memoryview(b"")
         self._buffer_position = 0
         self._whole_to = 0  # the size of the file before the buffer was read

@@ -148,7 +148,7 @@ def test_a_members_file_deleted_while_it_runs_takes_no_partition_twice(group: Pa
 
 def test_nonsense_in_a_members_file_is_no_member(group: Path) -> None:
     (group / "members" / "1-abcdef").write_bytes(b"\xff\0{")
-    (group / "members" / "nonsense").write_bytes(b"")
+    (group / "members" / "2-000000").write_bytes(b"")
     assert b"members 0\n" in ok("groups", "describe", "g")
     assert run("consume", "t", "-g", "g", "-f", "-n", "0").status == 0
     ok("produce", "t", "-p", "1", stdin=b"d\n")
