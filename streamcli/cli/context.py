@@ -10,6 +10,8 @@ from contextlib import suppress
 from streamcli.cli.stop import StopSignals
 from streamcli.storage.directory import LogDirectory
 
+_MOST_STRANGERS = 10
+
 
 def now_ms() -> int:
     """The wall clock, ms since the epoch."""
@@ -23,6 +25,13 @@ def default_directory() -> str:
         return chosen
     data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
     return os.path.join(data, "streamcli")
+
+
+def show(text: str) -> str:
+    r"""Text that cannot drive a terminal: what is not printable stands as \xNN, \n or the like."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 class Context:
@@ -54,16 +63,22 @@ class Context:
         if not self.quiet:
             complain(line)
 
+    def tell_strangers(self, paths: list[str]) -> None:
+        """Tell of what lies in the log directory and is not streamcli's."""
+        for path in paths[:_MOST_STRANGERS]:
+            self.notice(f"passed over what is not streamcli's, and left it where it is ({path})")
+        if len(paths) > _MOST_STRANGERS:
+            self.notice(f"passed over {len(paths) - _MOST_STRANGERS} more beside it ({os.path.dirname(paths[0])})")
+
     def summary(self, line: str) -> None:
         """Tell the user what was done: on a terminal, or when asked to."""
         if self.verbose or (sys.stderr.isatty() and not self.quiet):
-            print(line, file=sys.stderr, flush=True)
+            print(show(line), file=sys.stderr, flush=True)
 
 
 def complain(line: str) -> None:
     """A diagnostic on standard error; control characters in it are shown escaped."""
-    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
     try:
-        print(f"streamcli: {shown}", file=sys.stderr, flush=True)
+        print(f"streamcli: {show(line)}", file=sys.stderr, flush=True)
     except OSError:
         return  # nobody reads it

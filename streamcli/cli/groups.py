@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from streamcli.cli.context import Context, complain, now_ms
+from streamcli.cli.context import Context, complain, now_ms, show
 from streamcli.cli.table import print_table
 from streamcli.cli.values import format_time, parse_time
 from streamcli.engine import group_admin
@@ -15,8 +15,10 @@ from streamcli.engine.group_admin import Move, PartitionState, Target
 from streamcli.groups.assignment import TopicPartition
 from streamcli.groups.journal import DamagedCommits
 from streamcli.record.errors import Busy, StreamcliError, UsageError
+from streamcli.storage import strangers
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.format import MAX_OFFSET
+from streamcli.storage.layout import group_directory
 from streamcli.storage.watch import Watcher
 
 
@@ -35,6 +37,7 @@ def list_groups(context: Context, json: bool) -> int:
         except DamagedCommits as error:
             complain(str(error))
             status = error.status
+    context.tell_strangers(strangers.in_groups(directory.path))
     return status
 
 
@@ -47,6 +50,7 @@ def describe(context: Context, name: str | None, all: bool, json: bool) -> int:
     for group_name in group_admin.group_names(directory) if name is None else [name]:
         try:
             _describe(directory, group_name, json)
+            context.tell_strangers(strangers.in_group(group_directory(directory.path, group_name)))
         except DamagedCommits as error:
             complain(str(error))
             status = error.status
@@ -107,9 +111,8 @@ def log(context: Context, name: str, json: bool) -> int:
             _print_json(commit._asdict())
         else:
             offset = _or_dash(commit.offset)
-            print(
-                f"{format_time(commit.time)} {commit.kind} {commit.topic}:{commit.partition} {offset} {commit.member}"
-            )
+            place = f"{commit.topic}:{commit.partition}"
+            print(show(f"{format_time(commit.time)} {commit.kind} {place} {offset} {commit.member}"))
     return 0
 
 

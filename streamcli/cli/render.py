@@ -95,9 +95,11 @@ _PIECES: dict[str, Piece] = {
 }
 
 
-def render_format(template: str) -> Renderer:
-    """A format: %s %k %t %p %o %T %d %h %S %K %%, and escapes."""
+def render_format(template: str, *, show: Callable[[bytes], bytes] | None = None) -> Renderer:
+    """A format: %s %k %t %p %o %T %d %h %S %K %%, and escapes. show: what each field goes through."""
     pieces = _parse_format(template)
+    if show is not None:
+        pieces = [piece if isinstance(piece, bytes) else _shown(piece, show) for piece in pieces]
 
     def render(taken: SourceBatch) -> bytes:
         source, batch = taken
@@ -107,6 +109,10 @@ def render_format(template: str) -> Renderer:
         return b"".join(out)
 
     return render
+
+
+def _shown(piece: Piece, show: Callable[[bytes], bytes]) -> Piece:
+    return lambda source, record: show(piece(source, record))
 
 
 def _parse_format(template: str) -> list[bytes | Piece]:

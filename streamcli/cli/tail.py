@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamcli.cli.context import Context
+from streamcli.cli.context import Context, show
 from streamcli.cli.output import Output
 from streamcli.cli.reading import Reading, ReadRequest, read_range
 from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_values
@@ -51,23 +52,27 @@ class Options(NamedTuple):
             skip_corrupt=self.skip_corrupt,
         )
 
-    def renderer(self) -> Renderer:
+    def renderer(self, *, on_terminal: bool) -> Renderer:
+        """What -F, --json or neither ask for; on a terminal no record's bytes are left that could drive it."""
         if self.format is not None and self.json:
             raise UsageError("-F and --json each say how a record is printed: leave out one")
         if self.format is not None:
-            return render_format(self.format)
-        return render_json if self.json else render_values(b"\n")
+            return render_format(self.format, show=_show_field if on_terminal else None)
+        if self.json:
+            return _render_shown_json if on_terminal else render_json
+        return render_values(b"\n")
 
 
 def run(context: Context, **values: Any) -> int:
     """Show the last records; 6 when corrupt data was passed by."""
     options = Options(**values)
-    request, render = options.request(), options.renderer()
+    on_terminal = sys.stdout.isatty()
+    request, render = options.request(), options.renderer(on_terminal=on_terminal)
     output = Output()
     whole_range = options.since is not None or options.until is not None
     if whole_range and options.number is not None:
         raise UsageError("-n and --since or --until each say which records: leave out one")
-    plain = options.format is not None or options.json or not sys.stdout.isatty()
+    plain = options.format is not None or options.json or not on_terminal
     screen = None if plain else Screen(wrap=options.wrap)
     with context.stop.deferred(second_raises=True) as wakeup, output:
         hangup = output.fd if output.is_pipe else None
@@ -82,6 +87,21 @@ def run(context: Context, **values: Any) -> int:
     if context.stop.pending is not None:
         raise context.stop.pending
     return CorruptData.status if reading.damage.skipped else 0
+
+
+def _show_field(data: bytes) -> bytes:
+    return show_bytes(data).encode()
+
+
+def _render_shown_json(taken: SourceBatch) -> bytes:
+    """JSON lines, the same to a JSON parser: what is not printable, and may stand in JSON as it is, is escaped too."""
+    text = render_json(taken).decode()
+    lines = text.split("\n")
+    return "\n".join([line if line.isprintable() else "".join(map(_shown_in_json, line)) for line in lines]).encode()
+
+
+def _shown_in_json(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _count(options: Options) -> int:
@@ -143,7 +163,4 @@ def _clock_time(timestamp: int) -> str:
 
 def show_bytes(data: bytes) -> str:
     r"""Bytes as text that cannot drive a terminal: what is no UTF-8, or not printable, stands as \xNN or \n."""
-    text = data.decode(errors="backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return show(data.decode(errors="backslashreplace"))

@@ -6,14 +6,15 @@ import json
 import sys
 from typing import Any
 
-from streamcli.cli.context import Context, complain
+from streamcli.cli.context import Context, complain, show
 from streamcli.cli.table import print_table
 from streamcli.cli.values import format_duration, format_size, format_time, parse_duration, parse_number, parse_size
 from streamcli.engine.consume import matching_topics
 from streamcli.record.errors import StreamcliError, UsageError
+from streamcli.storage import strangers
 from streamcli.storage.config import DURATION, SETTINGS, SIZE, TopicConfig
 from streamcli.storage.directory import LogDirectory, TopicExists, check_config
-from streamcli.storage.layout import check_topic_name
+from streamcli.storage.layout import check_topic_name, topic_directory
 from streamcli.storage.log import Log, LogSummary
 
 
@@ -77,6 +78,7 @@ def list_topics(context: Context, pattern: str | None, json: bool) -> int:
             _print_json({"topic": name, "partitions": config.partitions, "config": _config(config)})
         else:
             print(name)
+    context.tell_strangers(strangers.in_root(directory.path) + strangers.in_topics(directory.path))
     return 0
 
 
@@ -91,6 +93,7 @@ def describe(context: Context, names: list[str], json: bool) -> int:
             _print_json({"topic": name, "config": _config(config), "partitions": partitions})
         else:
             _print_description(name, config, summaries)
+        context.tell_strangers(strangers.in_topic(topic_directory(directory.path, name)))
     return 0
 
 
@@ -109,7 +112,8 @@ def delete(context: Context, names: list[str], yes: bool) -> int:
 def _confirmed(directory: LogDirectory, names: list[str]) -> bool:
     if not sys.stdin.isatty():
         raise UsageError("topics delete removes all records: add -y to do it without being asked")
-    print(f"Delete {', '.join(names)} and all records in {directory.path}? [y/N] ", end="", file=sys.stderr, flush=True)
+    question = show(f"Delete {', '.join(names)} and all records in {directory.path}? [y/N] ")
+    print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -17,6 +17,7 @@ from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, StreamcliE
 from streamcli.storage import durable, layout
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
+from streamcli.storage.opening import refuse_links
 
 RATE_WINDOW = 60_000
 """ms of commits from which a partition's rate is taken."""
@@ -37,11 +38,13 @@ class PartitionState(NamedTuple):
 
 def group_names(directory: LogDirectory) -> list[str]:
     """The names of all groups, sorted; not of one that a process died making."""
+    refuse_links(directory.path, layout.GROUPS)
     try:
-        names = os.listdir(os.path.join(directory.path, layout.GROUPS))
-    except FileNotFoundError:
+        with os.scandir(os.path.join(directory.path, layout.GROUPS)) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(name for name in names if layout.is_topic_name(name) and GroupDirectory(directory, name).exists())
+    return [name for name in names if layout.is_topic_name(name) and GroupDirectory(directory, name).exists()]
 
 
 def open_group(directory: LogDirectory, name: str) -> GroupDirectory:

@@ -1,0 +1,90 @@
+"""What lies in a log directory and is not streamcli's: passed over by every command, told by those that list, never deleted.
+
+A name counts as ours when it is in the layout, or begins like one of its files and goes on with a `.`: what recovery and
+repair keep beside a file is named so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from streamcli.storage import layout
+
+_ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.TOPICS, layout.GROUPS)
+_TOPIC = (layout.CONFIG_FILE,)
+_PARTITION = (layout.LOCK, layout.CHECKPOINT)
+_GROUP = (layout.LOCK, layout.GENERATION_FILE, layout.COMMITS_FILE, layout.MEMBERS, layout.LEASES)
+
+
+def in_root(directory: str) -> list[str]:
+    """The strange paths in a log directory itself."""
+    return _strange(directory, lambda entry: _begins_like(entry.name, _ROOT))
+
+
+def in_topics(directory: str) -> list[str]:
+    """The strange paths among the topics of a log directory: each of those is a directory with a config."""
+    return _strange(os.path.join(directory, layout.TOPICS), _is_topic)
+
+
+def in_topic(topic_directory: str) -> list[str]:
+    """The strange paths in a topic's directory, and in those of its partitions."""
+    found = _strange(
+        topic_directory, lambda entry: _begins_like(entry.name, _TOPIC) or layout.is_partition_name(entry.name)
+    )
+    for name in _names(topic_directory):
+        if layout.is_partition_name(name):
+            found += _strange(os.path.join(topic_directory, name), _is_of_partition)
+    return found
+
+
+def in_groups(directory: str) -> list[str]:
+    """The strange paths among the groups of a log directory: each of those is a directory with members, or being made."""
+    return _strange(os.path.join(directory, layout.GROUPS), _is_group)
+
+
+def in_group(group_directory: str) -> list[str]:
+    """The strange paths in a group's directory, and among its members."""
+    found = _strange(group_directory, lambda entry: _begins_like(entry.name, _GROUP))
+    members = os.path.join(group_directory, layout.MEMBERS)
+    return found + _strange(members, lambda entry: layout.is_member_name(entry.name))
+
+
+def _is_topic(entry: os.DirEntry[str]) -> bool:
+    return _is_named_directory(entry) and layout.CONFIG_FILE in _names(entry.path)
+
+
+def _is_group(entry: os.DirEntry[str]) -> bool:
+    if not _is_named_directory(entry):
+        return False
+    names = _names(entry.path)
+    return not names or layout.LOCK in names or layout.MEMBERS in names
+
+
+def _is_named_directory(entry: os.DirEntry[str]) -> bool:
+    return layout.is_topic_name(entry.name) and entry.is_dir(follow_symlinks=False)
+
+
+def _is_of_partition(entry: os.DirEntry[str]) -> bool:
+    return _begins_like(entry.name, _PARTITION) or layout.is_beside_segment(entry.name)
+
+
+def _begins_like(name: str, known: tuple[str, ...]) -> bool:
+    return any(name == ours or name.startswith(f"{ours}.") for ours in known)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _strange(directory: str, is_ours: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    """The paths in `directory` that are not ours, sorted; none where it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            found = [e.path for e in entries if not e.name.startswith(layout.TEMPORARY) and not is_ours(e)]
+    except OSError:
+        return []
+    return sorted(found)
