@@ -5,12 +5,13 @@ from __future__ import annotations
 import json as json_module
 from typing import Any
 
-from streamcli.cli.context import Context, now_ms
+from streamcli.cli.context import Context, now_ms, show
 from streamcli.cli.values import format_size
 from streamcli.engine.consume import matching_topics
 from streamcli.engine.repair import Repairs
 from streamcli.engine.verify import Finding, Verification
 from streamcli.record.errors import CorruptData, NotFound
+from streamcli.storage import strangers
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.verify import Problem
 
@@ -22,7 +23,9 @@ def verify(context: Context, topics: list[str], json: bool) -> int:
     found = 0
     for finding in verification.findings():
         found += 1
-        print(_json(finding) if json else _line(finding), flush=True)
+        print(_json(finding) if json else show(_line(finding)), flush=True)
+    if not topics:
+        context.tell_strangers(strangers.anywhere(directory.path))
     if found:
         return CorruptData.status
     if not json:
@@ -43,7 +46,7 @@ def repair(context: Context, topics: list[str], json: bool) -> int:
             print(_json(finding, done=done.done, mended=done.is_mended, kept=done.kept), flush=True)
         else:
             kept = "" if done.kept is None else f"; a copy is in {done.kept}"
-            print(f"{_line(finding)}: {done.done}{kept}", flush=True)
+            print(show(f"{_line(finding)}: {done.done}{kept}"), flush=True)
     if not found and not json:
         print("nothing to repair")
     return status

@@ -23,7 +23,7 @@ def in_root(directory: str) -> list[str]:
 
 
 def in_topics(directory: str) -> list[str]:
-    """The strange paths among the topics of a log directory: each of those is a directory with a config."""
+    """The strange paths among the topics of a log directory: each of those is a directory with a config, or partitions."""
     return _strange(os.path.join(directory, layout.TOPICS), _is_topic)
 
 
@@ -50,8 +50,22 @@ def in_group(group_directory: str) -> list[str]:
     return found + _strange(members, lambda entry: layout.is_member_name(entry.name))
 
 
+def anywhere(directory: str) -> list[str]:
+    """All strange paths in a log directory."""
+    found = in_root(directory) + in_topics(directory) + in_groups(directory)
+    for above, look in ((layout.TOPICS, in_topic), (layout.GROUPS, in_group)):
+        for name in _names(os.path.join(directory, above)):
+            path = os.path.join(directory, above, name)
+            if layout.is_topic_name(name) and path not in found:
+                found += look(path)
+    return found
+
+
 def _is_topic(entry: os.DirEntry[str]) -> bool:
-    return _is_named_directory(entry) and layout.CONFIG_FILE in _names(entry.path)
+    """With a config, or with partitions: then the config was removed, and that is told otherwise."""
+    if not _is_named_directory(entry):
+        return False
+    return any(name == layout.CONFIG_FILE or layout.is_partition_name(name) for name in _names(entry.path))
 
 
 def _is_group(entry: os.DirEntry[str]) -> bool:

@@ -26,7 +26,7 @@ DIRECTORIES += ["groups/g/leases/t"]
 MADE_WHEN_MISSING = ["lock", "topics/t/0/lock", "groups/g/lock", "groups/g/commits.lock", "groups/g/leases/t/0"]
 MADE_WHEN_MISSING += ["topics", "groups", "groups/g/leases/t"]
 
-COMMANDS = [
+TOPIC_COMMANDS = [
     ("produce t", b"new\n"),
     ("produce new", b"new\n"),
     ("topics create other", b""),
@@ -35,17 +35,20 @@ COMMANDS = [
     ("consume t", b""),
     ("tail t", b""),
     ("consume * --since 1h", b""),
+    ("consume t -g h", b""),
+]
+GROUP_COMMANDS = [
     ("groups list --json", b""),
     ("groups describe g", b""),
     ("groups log g", b""),
     ("consume t -g g", b""),
     ("consume t -g g -f --idle 10ms", b""),
-    ("consume t -g h", b""),
     ("groups reset g --to beginning", b""),
     ("groups import g", b'{"topic":"t","partition":0,"offset":1}\n'),
     ("groups undo g", b""),
     ("consume t -g g -- cat", b""),
 ]
+CHECKS = [("verify", b""), ("repair", b"")]
 DELETIONS = [("groups delete g", b""), ("topics delete t -y", b"")]
 
 
@@ -97,6 +100,13 @@ def snapshot(directory: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
+def commands_for(place: str) -> list[tuple[str, bytes]]:
+    """Those that come by there."""
+    if place.startswith("topics"):
+        return TOPIC_COMMANDS + CHECKS
+    return GROUP_COMMANDS + CHECKS if place.startswith("groups") else TOPIC_COMMANDS + GROUP_COMMANDS + CHECKS
+
+
 def run_all(commands: list[tuple[str, bytes]]) -> str:
     """Run every command, and return all that they said."""
     said = []
@@ -123,7 +133,7 @@ def test_a_link_is_not_followed(place: str, victim: Path, log_directory: Path) -
     path = log_directory / place
     plant_link(path, victim / place)
     before = snapshot(victim)
-    said = run_all(COMMANDS)
+    said = run_all(commands_for(place))
     assert snapshot(victim) == before
     assert "SECRET" not in said
     if place in [named(name, victim) for name in DISPOSABLE_FILES]:
@@ -139,7 +149,7 @@ def test_a_link_is_not_followed(place: str, victim: Path, log_directory: Path) -
 def test_a_link_to_nothing_makes_nothing(place: str, victim: Path, log_directory: Path) -> None:
     path = log_directory / named(place, log_directory)
     plant_link(path, victim / "made")
-    run_all(COMMANDS + DELETIONS)
+    run_all(commands_for(place) + DELETIONS)
     assert not (victim / "made").exists()
 
 
@@ -149,7 +159,7 @@ def test_a_fifo_keeps_nobody_waiting(place: str, log_directory: Path) -> None:
     path = log_directory / named(place, log_directory)
     path.unlink()
     os.mkfifo(path)
-    said = run_all(COMMANDS + DELETIONS)
+    said = run_all(commands_for(place) + DELETIONS)
     if place in REFUSED_FILES and place != "lock":  # flock(2) works on that as on a file
         assert f"not a regular file, and nothing else is opened inside a log directory ({path})" in said
 
@@ -160,7 +170,9 @@ def test_a_directory_in_the_place_of_a_file_is_told(place: str, log_directory: P
     path = log_directory / named(place, log_directory)
     path.unlink()
     path.mkdir()
-    assert f"not a regular file, and nothing else is opened inside a log directory ({path})" in run_all(COMMANDS)
+    assert f"not a regular file, and nothing else is opened inside a log directory ({path})" in run_all(
+        commands_for(place)
+    )
 
 
 def test_what_is_cut_off_does_not_go_through_a_link(victim: Path, log_directory: Path) -> None:
@@ -204,7 +216,7 @@ def test_the_log_directory_itself_may_be_a_link(
 ) -> None:
     moved = log_directory.rename(log_directory.with_name("elsewhere"))
     log_directory.symlink_to(moved)
-    assert run_all(COMMANDS + DELETIONS) == ""
+    assert run_all([*TOPIC_COMMANDS, *GROUP_COMMANDS, *DELETIONS]) == ""
     monkeypatch.setenv("STREAMCLI_DIR", str(tmp_path / "second"))
     (tmp_path / "second").symlink_to(tmp_path / "empty")
     (tmp_path / "empty").mkdir()

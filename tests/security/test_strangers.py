@@ -65,6 +65,16 @@ def test_they_are_told_by_what_lists(command: str, littered: dict[Path, int], lo
     assert run(*command.split(" "), "-q").err == ""
 
 
+def test_all_are_told_by_verify(littered: dict[Path, int]) -> None:
+    result = run("verify")
+    assert result.status == 0
+    lines = result.err.splitlines()
+    assert len(lines) == 11
+    assert f"passed over {len(littered) + 1 - 10} more" in lines[-1]  # one of them is the empty directory
+    assert run("repair").status == 0
+    assert all(path.read_bytes() == b"mine" for path in littered)
+
+
 def test_many_are_told_in_few_lines(log_directory: Path) -> None:
     ok("produce", "t", stdin=b"a\n")
     for number in range(30):
@@ -79,7 +89,14 @@ def test_a_tidy_directory_is_told_nothing_of() -> None:
     for _ in range(3):
         ok("produce", "t", "-p", "0", stdin=b"line\n" * 200)
     ok("consume", "t", "-g", "g", "-f", "-n", "1")
-    for words in ("topics list", "topics describe t", "groups list", "groups describe g", "groups describe --all"):
+    for words in (
+        "topics list",
+        "topics describe t",
+        "groups list",
+        "groups describe g",
+        "groups describe --all",
+        "verify",
+    ):
         ok_in_own_process(*words.split(" "))
 
 
