@@ -17,6 +17,7 @@ from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData
 from streamcli.record.range import BEGINNING, END, Bound, Range
 from streamcli.storage import layout
+from streamcli.storage.checkpoint import read_checkpoint
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from tests.crash.promises import Promises
@@ -79,6 +80,7 @@ class Examination:
             for number, appended in enumerate(topic.appended):
                 values = read_partition(directory, (name, number), self._complain)
                 self._check_prefix((name, number), values, appended, topic.acknowledged[number])
+                self._check_covered((name, number), topic.covered[number])
                 found[name, number] = values
         strange = set(topics) - set(self._promises.topics)
         self._check(not strange, f"topics that were never made: {strange}")
@@ -93,6 +95,13 @@ class Examination:
             raise BrokenPromise(f"{place}: offset {wrong} is {found[wrong][:60]!r}, which was not appended there")
         if len(found) < acknowledged:
             raise BrokenPromise(f"{place}: {len(found)} records are there, {acknowledged} were acknowledged")
+
+    def _check_covered(self, place: TopicPartition, acknowledged: int) -> None:
+        checkpoint = read_checkpoint(layout.partition_directory(str(self._path), *place))
+        if checkpoint is None or checkpoint.offset < acknowledged:
+            raise BrokenPromise(
+                f"{place}: {acknowledged} records were acknowledged, and the checkpoint is {checkpoint}"
+            )
 
     def _check_groups(self, directory: LogDirectory, found: dict[TopicPartition, list[bytes]]) -> None:
         """Committed offsets are not behind what was acknowledged, nor past what was processed or what is there."""
@@ -152,7 +161,9 @@ class Examination:
                 continue
             kept = [(int(cut.name.split("-")[1]), cut.read_bytes()) for cut in partition.glob(f"{path.stem}.cut-*")]
             whole = any(now[:at] == data[:at] and cut == data[at:] for at, cut in kept)
-            self._check(whole, f"{path}: of {len(data)} bytes only {[at for at, _ in kept]} are kept, {len(now)} are there")
+            self._check(
+                whole, f"{path}: of {len(data)} bytes only {[at for at, _ in kept]} are kept, {len(now)} are there"
+            )
 
     def _check_seeks(self, directory: LogDirectory, place: TopicPartition, values: list[bytes]) -> None:
         """Any offset can be gone to, by whatever the index says."""

@@ -53,6 +53,25 @@ def produce_sync_exit(recorder: Recorder) -> None:
     producer.close()
 
 
+def produce_by_turns(recorder: Recorder) -> None:
+    """Commands, one after the other, each acknowledged by its exit status."""
+    session = Session(recorder)
+    recorder.note("create", topic=TOPIC, partitions=1)
+    for count in (3, 40, 8):
+        os.dup2(given(session.values(TOPIC, 0, count)), 0)
+        assert session.command("produce", TOPIC) == 0
+        recorder.note("created", topic=TOPIC)
+        session.acknowledge(TOPIC)
+
+
+def given(values: list[str]) -> int:
+    """A descriptor to read lines from."""
+    fd = os.memfd_create("input")
+    os.write(fd, "".join(value + "\n" for value in values).encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
 def roll_segments(recorder: Recorder) -> None:
     """Segments of 1 KiB, so that every few batches one is closed and the next begun."""
     session = Session(recorder)
@@ -143,8 +162,9 @@ def killed_producers(recorder: Recorder) -> None:
             recorder.die(moment, lambda killed=killed: killed.append(columns(["never whole " * 9] * 11)))
         session.append(other, TOPIC, 0, 7)
         session.append(other, TOPIC, 0, 4)
-    other.finish()
-    session.acknowledge(TOPIC)
+        if moment == "fdatasync":
+            other.finish()
+            session.acknowledge(TOPIC)
     other.close()
 
 
@@ -195,6 +215,23 @@ def group_follows(recorder: Recorder) -> None:
         assert session.command("consume", TOPIC, "-g", "tails", "-f", "--idle", "10ms") == 0
         for partition, end in ends.items():
             recorder.note("committed", group="tails", topic=TOPIC, partition=partition, offset=end)
+
+
+def reset_and_delete_groups(recorder: Recorder) -> None:
+    """A person moves a group back, takes that back, and deletes it; then it is made anew."""
+    session = Session(recorder)
+    session.create(TOPIC)
+    producer = session.producer(TOPIC, SYNC_NONE)
+    session.append(producer, TOPIC, 0, 9)
+    session.append(producer, TOPIC, 0, 9)
+    producer.close()
+    session.consume("billing", [TOPIC])
+    for words, offset in ((("reset", "billing", TOPIC, "--to", "5"), 5), (("undo", "billing"), 18)):
+        session.move("billing", TOPIC, offset, *words)
+    recorder.note("committed", group="billing", topic=TOPIC, partition=0, offset=-1)
+    assert session.command("groups", "delete", "billing") == 0
+    recorder.note("processed", group="billing", topic=TOPIC, partition=0, offset=0)
+    session.consume("billing", [TOPIC])
 
 
 _COMMAND = """
@@ -253,9 +290,8 @@ def recovery(recorder: Recorder) -> None:
         recorder.note("created", topic=topic)
         for partition in range(count):
             values = [value.decode() for value in read_partition(directory, (topic, partition), fail)]
-            recorder.note("append", topic=topic, partition=partition, values=values)
+            recorder.note("found", topic=topic, partition=partition, values=values)
             session.counts[topic, partition] = len(values)
-            session.acknowledge(topic, partition)
     keep_commits(session)
     recorder.note("begin")
     for sync in (SYNC_EXIT, SYNC_BATCH):
@@ -263,6 +299,7 @@ def recovery(recorder: Recorder) -> None:
             producer = session.producer(topic, sync)
             session.append(producer, topic, 0, 9)
             session.append(producer, topic, 0, 3)
+            session.append(producer, topic, 0, 100, 700)
             producer.finish()
             session.acknowledge(topic, 0)
             producer.close()
@@ -285,6 +322,7 @@ SCENARIOS: dict[str, Callable[[Recorder], None]] = {
     for scenario in (
         produce_sync_batch,
         produce_sync_exit,
+        produce_by_turns,
         roll_segments,
         several_partitions,
         create_and_delete_topics,
@@ -294,6 +332,7 @@ SCENARIOS: dict[str, Callable[[Recorder], None]] = {
         long_batches,
         group_commits,
         group_follows,
+        reset_and_delete_groups,
         group_command,
         dead_letters,
     )

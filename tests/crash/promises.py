@@ -4,7 +4,9 @@ A scenario notes what it is about to do and what was acknowledged (tests.crash.t
 follows what may be on the disk and what must be:
 
     append TOPIC PARTITION VALUES      about to be appended: any prefix of these may be there, and nothing else
-    appended TOPIC PARTITION END       acknowledged: everything before offset END must be there
+    found TOPIC PARTITION VALUES       were there when the machine started: must be there
+    appended TOPIC PARTITION END       acknowledged: everything before offset END must be there, and the checkpoint say so, so
+                                       that damage there is never taken for what the power cut left
     create, created TOPIC              from `created` on the topic must be there, whole
     delete, deleted TOPIC              from `deleted` on it must be gone; between the two it is whole or gone
     processed GROUP TOPIC PARTITION OFFSET   handed out: a committed offset may be as high, and no higher
@@ -20,12 +22,14 @@ from tests.crash.trace import Line
 
 
 class Topic:
-    """What is known of a topic: appended and acknowledged of each partition."""
+    """What is known of a topic, of each partition: values that were appended, how many have to be there, and how many the
+    checkpoint has to cover."""
 
     def __init__(self, partitions: int) -> None:
         self.must_be = self.may_go = False
         self.appended: list[list[bytes]] = [[] for _ in range(partitions)]
         self.acknowledged = [0] * partitions
+        self.covered = [0] * partitions
 
 
 class Promises:
@@ -66,8 +70,13 @@ class Promises:
         values = [value.encode("latin-1") for value in note["values"]]
         self.topics[note["topic"]].appended[note["partition"]] += values
 
+    def _found(self, note: Line) -> None:
+        self._append(note)
+        self.topics[note["topic"]].acknowledged[note["partition"]] = len(note["values"])
+
     def _appended(self, note: Line) -> None:
-        self.topics[note["topic"]].acknowledged[note["partition"]] = note["end"]
+        topic = self.topics[note["topic"]]
+        topic.acknowledged[note["partition"]] = topic.covered[note["partition"]] = note["end"]
 
     def _processed(self, note: Line) -> None:
         self.processed[note["group"], note["topic"], note["partition"]] = note["offset"]

@@ -25,6 +25,7 @@ class Session:
         self.path = str(recorder.root / "log")
         self.counts: dict[tuple[str, int], int] = {}
         self._time = 1_700_000_000_000
+        self._moved_to = 0
 
     def directory(self) -> LogDirectory:
         return LogDirectory(self.path, lock_timeout=LOCK_TIMEOUT, create=True)
@@ -108,12 +109,23 @@ class Session:
         assert self.command("produce", topic, "--offsets", *words) == 0
         self.recorder.on_print = None
 
+    def move(self, group: str, topic: str, offset: int, *words: str) -> None:
+        """Run a `groups` command that sets the committed offset of partition 0."""
+        place = {"group": group, "topic": topic, "partition": 0}
+        self.recorder.note("committed", **place, offset=min(offset, self._moved_to))
+        self.recorder.note("processed", **place, offset=max(offset, self._moved_to))
+        assert self.command("groups", *words) == 0
+        for what in ("committed", "processed"):
+            self.recorder.note(what, **place, offset=offset)
+        self._moved_to = offset
+
     def clock(self) -> int:
         self._time += 1
         return self._time
 
     def _committed(self, group: str, done: dict[tuple[str, int], int]) -> None:
         for (topic, partition), offset in done.items():
+            self._moved_to = offset
             self.recorder.note("committed", group=group, topic=topic, partition=partition, offset=offset)
 
 
