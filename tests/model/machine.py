@@ -50,6 +50,9 @@ names = st.sampled_from(TOPICS)
 groups_of = st.sampled_from(GROUPS)
 elements = st.one_of(st.sampled_from([b"", b"a", b"two\nlines", b"\xff\x00"]), st.binary(max_size=12))
 long_elements = st.integers(100, 700).map(lambda size: b"x" * size)
+# Draws may not depend on what is in the files, which is not the same in each run: this is a share of it, modulo its size.
+shares = st.integers(0, 1 << 16)
+WAYS = ["delete", "cut", "empty", "scramble", "flip", "add"]
 times = st.integers(START - 20, START + 60)
 
 
@@ -162,7 +165,7 @@ class DirectoryMachine(RuleBasedStateMachine):
 
     def new_producer(self, topic: str, partition: int | None) -> Producer:
         sync = SYNC_BATCH if self.now % 2 else SYNC_EXIT
-        return Producer(
+        made = Producer(
             self.directory,
             topic,
             partition=partition,
@@ -170,6 +173,8 @@ class DirectoryMachine(RuleBasedStateMachine):
             clock=lambda: self.now,
             warn=self.warnings.append,
         )
+        made._sticky._next = self.now % made.partitions  # it begins anywhere: here it has to be the same in each run
+        return made
 
     def append(self, producer: Producer, topic: str, columns: Columns, data: st.DataObject) -> None:
         """One chunk of input, with partitions of its own or not; the model takes each record from where it went."""
@@ -218,8 +223,8 @@ class DirectoryMachine(RuleBasedStateMachine):
         assert count == len(found)
 
     @precondition(lambda self: self.log)
-    @rule(data=st.data(), columns=batches(), reboot=st.booleans())
-    def tear_the_last_batch(self, data: st.DataObject, columns: Columns, reboot: bool) -> None:
+    @rule(data=st.data(), columns=batches(), at=shares, reboot=st.booleans(), zeros=st.booleans())
+    def tear_the_last_batch(self, data: st.DataObject, columns: Columns, at: int, reboot: bool, zeros: bool) -> None:
         """A batch that was not acknowledged, cut short at any byte; after a power cut the rest may be there as zeros."""
         _, _, path, policy = self.a_log(data)
         self.tick()
@@ -228,10 +233,10 @@ class DirectoryMachine(RuleBasedStateMachine):
         start, end = self.last_batch(path)
         appender.close()
         segment = layout.segment_path(path, layout.segment_bases(path)[-1])
-        os.truncate(segment, data.draw(st.integers(start, end - 1)))
+        os.truncate(segment, start + at % (end - start))
         if reboot:
             self.reboot(path)
-            if data.draw(st.booleans()):
+            if zeros:
                 os.truncate(segment, end)
 
     def last_batch(self, path: str) -> tuple[int, int]:
@@ -250,15 +255,14 @@ class DirectoryMachine(RuleBasedStateMachine):
         self.reboot(self.a_log(data)[2])
 
     @precondition(lambda self: self.log)
-    @rule(data=st.data(), seed=st.integers(0, 1 << 16))
-    def break_what_is_disposable(self, data: st.DataObject, seed: int) -> None:
+    @rule(data=st.data(), chosen=shares, way=st.sampled_from(WAYS), seed=shares)
+    def break_what_is_disposable(self, data: st.DataObject, chosen: int, way: str, seed: int) -> None:
         """Indexes and the checkpoint: deleted, cut, emptied, scrambled, added to."""
         path = self.a_log(data)[2]
         files = [*sorted(Path(path).glob("*.index")), Path(path, layout.CHECKPOINT)]
-        file = data.draw(st.sampled_from([file for file in files if file.exists()] or files))
+        file = files[chosen % len(files)]
         dice = random.Random(seed)
         content = file.read_bytes() if file.exists() else b""
-        way = data.draw(st.sampled_from(["delete", "cut", "empty", "scramble", "flip", "add"]))
         if way == "delete":
             file.unlink(missing_ok=True)
         elif way == "flip" and content:
@@ -331,8 +335,8 @@ class DirectoryMachine(RuleBasedStateMachine):
             assert records == whole[len(whole) - len(records) :]
 
     @precondition(lambda self: self.log)
-    @rule(data=st.data())
-    def follow(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), start=shares)
+    def follow(self, data: st.DataObject, start: int) -> None:
         """Read on with a cursor that is kept: each record once, whatever was torn and cut meanwhile."""
         topic = data.draw(st.sampled_from(sorted(self.log)))
         partition = data.draw(st.integers(0, len(self.log[topic].partitions) - 1))
@@ -344,7 +348,7 @@ class DirectoryMachine(RuleBasedStateMachine):
             cursor = None
         if cursor is None:
             log = Log(self.directory.partition_directory(topic, partition))
-            next_offset = data.draw(st.integers(0, len(records)))
+            next_offset = start % (len(records) + 1)
             cursor = log.cursor(next_offset, None, log.tail())
         found: list[Record] = []
         while cursor.peek() is not None:
