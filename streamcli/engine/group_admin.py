@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from streamcli.engine.consume import Source, matching_topics
 from streamcli.groups.assignment import TopicPartition
-from streamcli.groups.journal import COMMIT, IMPORT, RESET, UNDO, Commit
+from streamcli.groups.journal import COMMIT, IMPORT, RESET, UNDO, VOID, Commit, DamagedCommits
 from streamcli.groups.lease import lease_holder
 from streamcli.groups.member import GroupDirectory
 from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, StreamcliError
@@ -205,13 +205,22 @@ def undo(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[Mo
         return moves
 
 
+def void_commits(directory: LogDirectory, topic: str, now_ms: int) -> None:
+    """Take back what groups have committed of a topic of that name that is no more."""
+    for name in group_names(directory):
+        journal = GroupDirectory(directory, name).journal
+        with suppress(DamagedCommits):  # told to whoever consumes with that group
+            places = [place for place in journal.committed() if place[0] == topic]
+            journal.append([Commit(now_ms, VOID, *place, None, "-") for place in sorted(places)])
+
+
 def delete_group(group: GroupDirectory) -> None:
     """Remove a group with all its commits. Refused while members are alive."""
     with group.coordinate():
         refuse_while_alive(group, "delete")
         doomed = layout.temporary_name(group.path)
         durable.rename_directory(group.path, doomed)
-    durable.remove_tree(doomed)
+    durable.remove_temporaries(os.path.dirname(group.path))
 
 
 def total_lag(directory: LogDirectory, group: GroupDirectory, clock: Callable[[], int]) -> int:

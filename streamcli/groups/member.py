@@ -61,7 +61,10 @@ class GroupDirectory:
     def _create(self) -> None:
         """Make what is missing. The journal only with a new group: one that lost it must not begin anew unnoticed."""
         if not self.exists():
+            if os.path.isdir(self.leases_path) and not os.path.lexists(self.journal.path):
+                raise self.journal.gone()  # of a group that was there, its members and commits were removed
             durable.make_directories(self.path)
+            durable.remove_temporaries(os.path.dirname(self.path))  # groups that a process died deleting
             with self.coordinate():
                 if not self.exists():
                     self.journal.create()
@@ -109,14 +112,25 @@ class GroupDirectory:
         """The members whose process lives, by id. Probes share their lock, so that they do not take each other for life."""
         return {member: info for member in self._member_names() if (info := self._living(member)) is not None}
 
+    def topics_of(self, member: str) -> list[str]:
+        """The names and globs in a member's file, alive or not; none where it cannot be read."""
+        try:
+            return _decode_member(member, read_file(os.path.join(self.members_path, member))).topics
+        except OSError:
+            return []
+
     def is_alive(self, member: str) -> bool:
         return self._living(member) is not None
 
     def sweep_dead(self) -> None:
-        """Remove the files of dead members, and nothing else that lies there. Under the group's lock."""
-        for member in self._member_names():
-            if self._living(member) is None:
-                durable.remove_file(os.path.join(self.members_path, member))
+        """Remove the files of dead members, what a process died making, and nothing else. Under the group's lock."""
+        for name in self._names():
+            if (layout.is_member_name(name) or layout.is_unnamed_member(name)) and self._living(name) is None:
+                durable.remove_file(os.path.join(self.members_path, name))
+        durable.remove_temporaries(self.path, layout.GENERATION_FILE)
+        if durable.has_temporaries(self.path, layout.COMMITS_FILE):
+            with self.journal.locked():  # whoever is about the journal holds this one
+                durable.remove_temporaries(self.path, layout.COMMITS_FILE)
 
     def rebalance(
         self, partitions: Callable[[set[str]], dict[str, int]], matches: Callable[[list[str]], set[str]]
@@ -135,11 +149,13 @@ class GroupDirectory:
             self.write_generation(Generation(before.number + 1, assignment))
 
     def _member_names(self) -> list[str]:
+        return sorted(name for name in self._names() if layout.is_member_name(name))
+
+    def _names(self) -> list[str]:
         try:
-            names = os.listdir(self.members_path)
+            return os.listdir(self.members_path)
         except FileNotFoundError:
             return []
-        return sorted(name for name in names if layout.is_member_name(name))
 
     def _living(self, member: str) -> MemberInfo | None:
         try:
@@ -160,25 +176,50 @@ class Membership:
     def __init__(self, group: GroupDirectory, topics: list[str], *, is_assigned: bool) -> None:
         self.member = layout.new_member_name()
         self._path = os.path.join(group.members_path, self.member)
+        info = {"pid": os.getpid(), "topics": topics, "assigned": is_assigned}
+        self._content = json.dumps(info).encode() + b"\n"
+        while (fd := self._made()) is None:
+            pass
+        self._fd = fd
+        self._signature = self._sign()
+
+    def _sign(self) -> tuple[int, int]:
+        status = os.fstat(self._fd)
+        return status.st_size, status.st_mtime_ns
+
+    def _made(self) -> int | None:
+        """The file, locked and then named; None when somebody swept it, or was about to, between its making and its lock."""
         temporary = layout.temporary_name(self._path)
         # Not for children: a command run by us must not keep us alive.
-        self._fd = open_file(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        try_exclusive(self._fd)
-        info = {"pid": os.getpid(), "topics": topics, "assigned": is_assigned}
-        durable.write_all(self._fd, json.dumps(info).encode() + b"\n", 0)
-        durable.rename_file(temporary, self._path)
+        fd = open_file(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            if try_exclusive(fd):
+                durable.write_all(fd, self._content, 0)
+                durable.rename_file(temporary, self._path)
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)
+        return None
 
     def is_there(self) -> bool:
         """Whether the others still see this member."""
         return is_at_path(self._fd, self._path)
 
     def check_there(self) -> None:
-        """StreamcliError once the file is gone: whoever looks takes this member for dead, and may move its offsets."""
+        """StreamcliError once the file is gone: whoever looks takes this member for dead, and may move its offsets.
+
+        One that somebody wrote to is put right: without its topics the others would leave this member out.
+        """
         if not self.is_there():
             raise StreamcliError(
                 f"the file of this member was removed while it ran ({self._path}): what it processed since its last commit "
                 "is not committed and may be processed again; start it again"
             )
+        if self._sign() != self._signature:
+            durable.write_all(self._fd, self._content, 0)
+            durable.truncate(self._fd, len(self._content))
+            self._signature = self._sign()
 
     def leave(self) -> None:
         durable.remove_file(self._path)

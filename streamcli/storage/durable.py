@@ -146,14 +146,24 @@ def remove_temporaries(path: str, of: str = "") -> None:
 
     of: only what was to become that name.
     """
-    for name in os.listdir(path):
-        if name.startswith(layout.TEMPORARY + of):
-            doomed = os.path.join(path, name)
-            if os.path.isdir(doomed) and not os.path.islink(doomed):
-                remove_tree(doomed)
-            else:
-                with suppress(OSError):
-                    os.unlink(doomed)
+    for name in _temporaries(path, of):
+        doomed = os.path.join(path, name)
+        if os.path.isdir(doomed) and not os.path.islink(doomed):
+            remove_tree(doomed)
+        else:
+            with suppress(OSError):
+                os.unlink(doomed)
+
+
+def has_temporaries(path: str, of: str) -> bool:
+    """Whether something in the directory `path` is being made that is to become `of`, or was when its process died."""
+    return bool(_temporaries(path, of))
+
+
+def _temporaries(path: str, of: str) -> list[str]:
+    with suppress(FileNotFoundError):
+        return [name for name in os.listdir(path) if name.startswith(layout.TEMPORARY + of)]
+    return []
 
 
 def make_directories(path: str) -> None:

@@ -92,6 +92,11 @@ def is_member_name(name: str) -> bool:
     return 0 < len(pid) <= 20 and _DIGITS.issuperset(pid) and len(rest) == 6 and _HEX_DIGITS.issuperset(rest)
 
 
+def is_unnamed_member(name: str) -> bool:
+    """Whether a name found there is the one that a member's file has before it gets the member's."""
+    return name.startswith(TEMPORARY) and is_member_name(name.removeprefix(TEMPORARY).rpartition(".")[0])
+
+
 def topic_directory(directory: str, topic: str) -> str:
     return os.path.join(directory, TOPICS, check_topic_name(topic))
 

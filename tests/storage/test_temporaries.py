@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from streamcli.groups.member import GroupDirectory, Membership
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from tests.crash.interposer import Call, Interposer, Perform
@@ -49,3 +52,42 @@ def test_two_processes_make_a_log_directory_and_the_first_sweeps(log_directory: 
     assert not is_first
     assert directory.topics() == ["t"]
     assert left(log_directory) == []
+
+
+def test_what_is_left_of_groups_is_swept(log_directory: Path) -> None:
+    ok("produce", "t", stdin=b"1\n2\n")
+    ok("consume", "-g", "g", "t", "-n", "1")
+    group = log_directory / "groups" / "g"
+    (group / "members" / "+1-abcdef.0123456789ab").touch()
+    (group / "+generation.json.0123456789ab").touch()
+    (group / "+commits.0123456789ab").touch()
+    gone = log_directory / "groups" / "+gone.0123456789ab"
+    gone.mkdir()
+    (gone / "commits").touch()
+    assert ok("consume", "-g", "g", "t") == b"2\n"
+    assert left(log_directory) == ["+gone.0123456789ab"]
+    ok("consume", "-g", "another", "t")
+    assert left(log_directory) == []
+
+
+@pytest.mark.parametrize("moment", ["open", "pwrite", "rename"])
+def test_a_member_that_comes_stays_though_its_file_is_swept(log_directory: Path, moment: str) -> None:
+    ok("produce", "t", stdin=b"1\n")
+    ok("consume", "-g", "g", "t")
+    group = GroupDirectory(LogDirectory(str(log_directory), lock_timeout=1), "g")
+    moments = []
+
+    def meanwhile(call: Call, perform: Perform) -> Any:
+        result = perform()
+        if not moments and call.name == moment:
+            moments.append(moment)
+            with group.coordinate():
+                group.sweep_dead()
+        return result
+
+    with Interposer(meanwhile):
+        membership = Membership(group, ["t"], is_assigned=False)
+    assert moments
+    assert list(group.living_members()) == [membership.member]
+    assert left(log_directory) == []
+    membership.leave()
