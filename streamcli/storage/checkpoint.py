@@ -70,14 +70,15 @@ def read_checkpoint(partition_directory: str) -> Checkpoint | None:
 def write_checkpoint(partition_directory: str, checkpoint: Checkpoint) -> None:
     """Record that everything up to the checkpoint is on disk. Only under the append lock, after the fsync.
 
+    A new file is on disk at once, whole, with its name: without one, what a power cut leaves would pass for damage.
     Anything else than a file that lies there is replaced, if it can be: who planted it is not to do away with checkpoints.
     """
     path = os.path.join(partition_directory, layout.CHECKPOINT)
     line = checkpoint.encode()
     try:
-        fd = open_file(path, os.O_WRONLY | os.O_CREAT)
-    except NotAPlainFile:
-        durable.replace_file(path, line, durable=False)
+        fd = open_file(path, os.O_WRONLY)
+    except (FileNotFoundError, NotAPlainFile):
+        durable.replace_file(path, line)
         return
     try:
         durable.write_all(fd, line, 0)

@@ -118,6 +118,7 @@ def _give_up(directory: str, segment: Segment, problem: Problem, committed: int)
     _renew_index(directory, segment, position)
     if is_tail and _is_last(directory, segment):
         durable.remove_file(os.path.join(directory, layout.CHECKPOINT))  # it speaks of what is lost
+        durable.sync_directory(directory)
     if not mark:
         return Repair(problem, f"{length} bytes after the last batch cut off", kept=kept)
     lost = CorruptData("", "", 0, first=first, next_offset=next_offset).offsets()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 from tests.crash.disk_model import PAGE, SECTOR, Choice, Disk, FileVersions, Names, Pending, some
 
+NamesChoice = Callable[[int, Names], dict[str, int]]
+
 
 def newest_file(_: int, file: FileVersions) -> bytes:
     return file.at(file.newest)
@@ -79,14 +81,15 @@ def _torn(disk: Disk, point: int, node: int) -> Iterator[Choice]:
         return
     sectors = file.touched[-1]
 
-    def tear(label: str, version_of: Callable[[int], int], size: int) -> Choice:
+    def tear(label: str, version_of: Callable[[int], int], size: int, names: NamesChoice = newest_names) -> Choice:
         torn = file.content(version_of, size)
-        return Choice(point, label, lambda at, other: torn if at == node else newest_file(at, other), newest_names)
+        return Choice(point, label, lambda at, other: torn if at == node else newest_file(at, other), names)
 
     newest, size, before = file.newest, len(file.at(file.newest)), len(file.at(file.newest - 1))
     for cut in some(sectors):
         yield tear(f"cut at sector {cut}", lambda sector: newest, max(cut * SECTOR, min(size, before)))
         yield tear(f"zeros from sector {cut}", lambda sector, cut=cut: newest if sector < cut else newest - 1, size)
+        yield tear(f"old names, zeros from sector {cut}", lambda s, cut=cut: newest - (s >= cut), size, oldest_names)
         yield tear(f"no sector {cut}", lambda sector, cut=cut: newest if sector != cut else newest - 1, size)
         yield tear(f"only sector {cut}", lambda sector, cut=cut: newest if sector == cut else newest - 1, size)
 
