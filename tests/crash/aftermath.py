@@ -72,8 +72,8 @@ class Evidence:
     """A directory after a fault, and what the process said that met it.
 
     words: of its command; log, work: the directory, and where it ran; before, after: of the start and of a run without a
-    fault; start: path -> bytes of the start; values: what produce was given; fsync_failed: of anything but a checkpoint,
-    which is disposable.
+    fault; start: path -> bytes of the start; values: what produce was given; fsync_failed: of anything but what is
+    disposable.
     """
 
     commands: Commands

@@ -99,7 +99,16 @@ def _size(call: Call) -> int:
 
 
 def _can_be_short(call: Call) -> bool:
-    return call.name in WRITES and _size(call) > 1
+    """Whether a write may end, or its process, when a part of it is done: not within a page of bytes that were there
+    before, which the kernel copies at once, and needs no room for."""
+    if call.name not in WRITES or _size(call) < 2:
+        return False
+    if call.name in ("write", "writev"):
+        return True
+    fd, _, begin = call.words
+    end = begin + _size(call)
+    is_in_place = end <= os.fstat(fd).st_size and begin // mmap.PAGESIZE == (end - 1) // mmap.PAGESIZE
+    return not is_in_place
 
 
 def _shortened(call: Call) -> tuple[Any, ...]:

@@ -32,6 +32,7 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 ALWAYS = ("kill before", "kill after")
 """The faults that every call gets, whatever the share."""
 
+DISPOSABLE = ("/checkpoint", ".index")
 SYNCS = ("fsync", "fdatasync")
 
 
@@ -157,9 +158,9 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
 
 
 def _fails_fsync(fault: str, calls: list[Noted]) -> bool:
-    """Whether a fault at the first of these calls makes an fsync fail, of anything but a checkpoint."""
+    """Whether a fault at the first of these calls makes an fsync fail, of anything but what is disposable."""
     failing = {"EIO": calls[:1], "ENOSPC": calls[:1], "EIO from here on": calls}.get(fault, [])
-    return any(call.name in SYNCS and not call.path.endswith("/checkpoint") for call in failing)
+    return any(call.name in SYNCS and not call.path.endswith(DISPOSABLE) for call in failing)
 
 
 def _findings(scenario: Scenario, evidence: Evidence) -> Findings:
