@@ -97,21 +97,55 @@ def config(root: Path) -> None:
     os.unlink(partition_of(root).parent / layout.CONFIG_FILE)
 
 
+def partition(root: Path) -> None:
+    """A partition's directory is gone."""
+    shutil.rmtree(partition_of(root))
+
+
+def segments(root: Path) -> None:
+    """A partition has no segment any more."""
+    for path in partition_of(root).glob("*.log"):
+        os.unlink(path)
+
+
+def middle_segment(root: Path) -> None:
+    """Of the segments in the middle one is gone."""
+    os.unlink(sorted(partition_of(root).glob("*.log"))[1])
+
+
 DAMAGES = {
     "body": body_of(1),
     "header": header_of(1),
-    "body in the active segment": body_of(-2),
+    "body at the end of a segment": body_of(-2),
     "last body": body_of(-1),
     "last header": header_of(-1),
     "end": end_of_log,
     "index": index,
     "commits": commits,
     "config": config,
+    "partition": partition,
+    "segments": segments,
+    "middle segment": middle_segment,
 }
 
-GIVEN_UP = {"body": 1, "header": 1, "body in the active segment": BATCHES - 2, "last body": BATCHES - 1}
-GIVEN_UP |= {"last header": BATCHES - 1, "end": BATCHES - 1}
-"""Which batch a damage costs."""
+LAST = range((BATCHES - 1) * RECORDS, BATCHES * RECORDS)
+SECOND = range(RECORDS, 2 * RECORDS)
+KEPT = {
+    "body": SECOND,
+    "header": SECOND,
+    "last body": LAST,
+    "last header": LAST,
+    "body at the end of a segment": range(56, 64),
+}
+"""The offsets that a damage costs, where a copy of their bytes is kept."""
+
+GONE = {
+    "end": LAST,
+    "partition": range(BATCHES * RECORDS),
+    "segments": range(BATCHES * RECORDS),
+    "middle segment": range(32, 64),
+}
+"""The same, where the bytes were gone before."""
 
 
 def scenario(recorder: Recorder, damage: Damage) -> None:
@@ -169,14 +203,13 @@ def examine(path: Path, name: str, notes: list[Line]) -> None:
     assert list(Verification(directory, None).findings()) == []
     values = [value.encode() for note in notes if note["note"] == "append" for value in note["values"]]
     acknowledged = max(note["end"] for note in notes if note["note"] == "appended")
-    gone = GIVEN_UP.get(name)
-    lost = range(0) if gone is None else range(gone * RECORDS, (gone + 1) * RECORDS)
+    lost = KEPT.get(name) or GONE.get(name) or range(0)
     found = read_by_offset(directory)
     assert set(found) >= set(range(acknowledged)) - set(lost)
     assert all(offset not in lost and value == values[offset] for offset, value in found.items())
-    if gone is not None:
+    if name in KEPT:
         kept = b"".join(kept.read_bytes() for kept in (path / "topics" / TOPIC / "0").glob("*.damaged-*"))
-        assert name == "end" or values[gone * RECORDS + 1] in kept
+        assert values[lost[1]] in kept
     assert open_group(directory, "billing").journal.committed() == {(TOPIC, 0): BATCHES * RECORDS}
     producer = Producer(directory, TOPIC, partition=0, sync=SYNC_BATCH, clock=clock, warn=str)
     base = producer.append(columns(["after"]))[0].base_offset
