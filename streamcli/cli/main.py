@@ -69,6 +69,7 @@ def describe_os_error(error: OSError) -> str:
         errno.EROFS: ": it can be read, not written: choose another log directory with --dir or STREAMCLI_DIR",
         errno.ELOOP: ": remove it, or put there what it points at: see streamcli-sharing(7)",
         errno.ENOSPC: ": make room on the disk, then go on",
+        errno.EFBIG: ": raise the limit with ulimit -f, then go on",
         errno.EDQUOT: ": make room in your quota, then go on",
         errno.EMFILE: ": raise the limit with ulimit -n",
     }.get(error.errno or 0, "")

@@ -73,6 +73,12 @@ class Options(NamedTuple):
         """The config of the topic, if it is created now."""
         return TopicConfig(1 if self.partitions is None else self.partitions, {})
 
+    def tail_command(self) -> str | None:
+        """The tail(1) that counts records as we do."""
+        if self.whole or (self.delimiter != b"\n" and not self.null):
+            return None
+        return "tail -z" if self.null else "tail"
+
     def shape(self) -> RecordShape:
         key = None if self.empty_null and self.key == b"" else self.key
         delimiter = b"\0" if self.null else self.delimiter
@@ -310,6 +316,9 @@ class Production:
         noun = "record is" if durable == 1 else "records are"
         how = "appended, and not fsynced," if self._options.sync == SYNC_NONE else "durable"
         text = f"{durable} {noun} {how} in {self._options.topic}, to go on start at record {durable + 1} of the input"
+        tail = self._options.tail_command()
+        if tail:
+            text += f" ({tail} -n +{durable + 1})"
         if scattered:
             text += f"; {scattered} records after it are in other partitions already"
         return text

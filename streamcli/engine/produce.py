@@ -12,6 +12,7 @@ from streamcli.record.batch import Columns, pick, split_column
 from streamcli.record.errors import NotFound
 from streamcli.storage.append import Appender, RollPolicy, SyncTicket
 from streamcli.storage.directory import LogDirectory
+from streamcli.storage.durable import has_room
 
 if TYPE_CHECKING:
     import threading
@@ -85,7 +86,7 @@ class Producer:
         """
         placements: list[Placement] = []
         try:
-            for partition, indexes in self._split(columns, partitions):
+            for partition, indexes in self._in_order_if_tight(columns, list(self._split(columns, partitions))):
                 part = columns if isinstance(indexes, range) else pick(columns, indexes)
                 base_offset = self._appender(partition).append(part)
                 self._dirty.add(partition)
@@ -212,11 +213,37 @@ class Producer:
             buckets.setdefault(partition, []).append(index)
         return buckets.items()
 
+    def _in_order_if_tight(
+        self, columns: Columns, split: list[tuple[int, range | list[int]]]
+    ) -> list[tuple[int, range | list[int]]]:
+        """The split, where it may not all fit on the disk as runs in the order of the input: then what was written before
+        one fails is the input's beginning, and going on after it repeats nothing."""
+        if len(split) == 1 or has_room(self._paths(split[0][0]), _space_for(columns, len(split))):
+            return split
+        partition_by_index = {index: partition for partition, indexes in split for index in indexes}
+        runs: list[tuple[int, list[int]]] = []
+        for index in range(columns.record_count):
+            if not runs or runs[-1][0] != partition_by_index[index]:
+                runs.append((partition_by_index[index], []))
+            runs[-1][1].append(index)
+        return [(partition, indexes) for partition, indexes in runs]
+
     def _count_prefix(self, placements: list[Placement]) -> None:
         written = sorted(index for placement in placements for index in placement.indexes)
         prefix = next((number for number, index in enumerate(written) if number != index), len(written))
         self.appended += prefix
         self.scattered = len(written) - prefix
+
+
+def _space_for(columns: Columns, batches: int) -> int:
+    """Bytes on disk that are enough for the columns in as many batches, each with a new block here and there."""
+    joined = [column for column in (columns.values, columns.keys) if column is not None]
+    size = sum(
+        len(column) if not isinstance(column, list) else sum(map(len, filter(None, column))) for column in joined
+    )
+    headers = [*(columns.headers or []), columns.common_headers or []]
+    size += sum(len(name) * 4 + len(value or b"") + 16 for own in headers for name, value in own)
+    return size + 32 * columns.record_count + (batches << 16)
 
 
 class _BackgroundSync:

@@ -314,7 +314,8 @@ class Appender:
     def _write(self, segment: Segment, header: BatchHeader, buffers: Body) -> None:
         length = header.end - header.position
         try:
-            written = os.pwritev(segment.fd, buffers, header.position)
+            with durable.naming_file(segment.fd):
+                written = os.pwritev(segment.fd, buffers, header.position)
             if written != length:
                 rest = b"".join(buffers)[written:]
                 durable.write_all(segment.fd, rest, header.position + written)

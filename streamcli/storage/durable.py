@@ -6,7 +6,8 @@ A failed fsync is never retried: the kernel marks the lost pages clean, so a sec
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 
 from streamcli.storage import layout
@@ -52,12 +53,50 @@ def sync_directory(path: str) -> None:
 
 
 def write_all(fd: int, data: bytes, position: int) -> None:
-    """pwrite the whole of `data`; OSError (ENOSPC, say) when it does not fit."""
+    """pwrite the whole of `data`; OSError (ENOSPC, say), naming the file, when it does not fit."""
     view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, position)
-        view = view[written:]
-        position += written
+    with naming_file(fd):
+        while view:
+            written = os.pwrite(fd, view, position)
+            view = view[written:]
+            position += written
+
+
+@contextmanager
+def naming_file(fd: int) -> Iterator[None]:
+    """An OSError from inside names the file of `fd`, where the system tells its path."""
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            error.filename = error.filename or os.readlink(f"/proc/self/fd/{fd}")
+        raise
+
+
+def has_room(directory: str, size: int) -> bool:
+    """Whether `size` more bytes fit on the file system of `directory`, as far as it tells, if nobody else writes there.
+
+    What this process may write to one file (RLIMIT_FSIZE) has to hold all of a segment and of these.
+    """
+    import resource
+
+    status = os.statvfs(directory)
+    if status.f_bavail * status.f_frsize < size:
+        return False
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return most == resource.RLIM_INFINITY or _longest_file(directory) + size <= most
+
+
+def _longest_file(directory: str) -> int:
+    """The size of the longest file in the directories beside `directory`, itself among them."""
+    parent = os.path.dirname(directory)
+    sizes = [
+        entry.stat(follow_symlinks=False).st_size
+        for name in os.listdir(parent)
+        if os.path.isdir(os.path.join(parent, name))
+        for entry in os.scandir(os.path.join(parent, name))
+    ]
+    return max(sizes, default=0)
 
 
 def create_file(path: str, data: bytes = b"") -> None:
