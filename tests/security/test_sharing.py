@@ -115,6 +115,7 @@ READING = [
     (["groups", "log", "g"], None),
     (["groups", "export", "g"], None),
     (["groups", "wait", "g"], b""),
+    (["verify"], None),
     (["groups", "reset", "g", "--to", "end", "--dry-run"], None),
 ]
 
