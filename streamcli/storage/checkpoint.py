@@ -78,6 +78,7 @@ def write_checkpoint(partition_directory: str, checkpoint: Checkpoint) -> None:
     try:
         fd = open_file(path, os.O_WRONLY)
     except (FileNotFoundError, NotAPlainFile):
+        durable.remove_temporaries(partition_directory, layout.CHECKPOINT)  # whoever made them died
         durable.replace_file(path, line)
         return
     try:

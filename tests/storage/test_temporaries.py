@@ -54,6 +54,15 @@ def test_two_processes_make_a_log_directory_and_the_first_sweeps(log_directory: 
     assert left(log_directory) == []
 
 
+def test_a_checkpoint_that_was_being_made_is_swept(log_directory: Path) -> None:
+    ok("produce", "t", stdin=b"1\n")
+    partition = log_directory / "topics" / "t" / "0"
+    (partition / "checkpoint").rename(partition / "+checkpoint.0123456789ab")
+    ok("produce", "t", stdin=b"2\n")
+    assert left(log_directory) == []
+    assert (partition / "checkpoint").exists()
+
+
 def test_what_is_left_of_groups_is_swept(log_directory: Path) -> None:
     ok("produce", "t", stdin=b"1\n2\n")
     ok("consume", "-g", "g", "t", "-n", "1")
