@@ -141,6 +141,22 @@ def _rebooted(commands: Commands) -> None:
         file.write(b"\0" * 300 + Path("../log/topics/other/0/00000000000000000000.log").read_bytes())
 
 
+def _without_checkpoint(commands: Commands) -> None:
+    _batches(commands)
+    (LOG / "checkpoint").unlink()
+
+
+def _damaged(commands: Commands) -> None:
+    """Three batches of the same length, a bit of the second flipped."""
+    _some(commands)
+    for first in (4, 8):
+        commands.ok(*PRODUCE, stdin=lines(values(first, first + 4)))
+    data = bytearray(SEGMENT.read_bytes())
+    assert len(data) % 3 == 0
+    data[len(data) // 3 * 2 - 2] ^= 1
+    SEGMENT.write_bytes(data)
+
+
 def _long(commands: Commands) -> None:
     """A log that is long enough for an index."""
     _some(commands)
@@ -180,6 +196,13 @@ SCENARIOS = (
         ["produce", "t", *KEYED, "--offsets", *BATCHES],
         PRODUCED,
         _batches,
+        values=_flat(_portions(4, 3)),
+    ),
+    Scenario(
+        "produce without a checkpoint",
+        [*PRODUCE, *BATCHES],
+        PRODUCED,
+        _without_checkpoint,
         values=_flat(_portions(4, 3)),
     ),
     Scenario("roll", [*PRODUCE, *BATCHES], PRODUCED, _rolls, values=_flat(_portions(4, 2, 400))),
@@ -246,5 +269,6 @@ SCENARIOS = (
     Scenario("groups reset", ["groups", "reset", "g", "t", "--to", "1"], MOVED, _consumed),
     Scenario("groups undo", ["groups", "undo", "g"], MOVED, _reset_before),
     Scenario("groups import", ["groups", "import", "g"], MOVED, _for_group, stdin=_exported()),
+    Scenario("repair", ["repair"], (aftermath.check_repaired,), _damaged),
     Scenario("groups delete", ["groups", "delete", "g"], MOVED, _with_group),
 )

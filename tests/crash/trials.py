@@ -32,7 +32,6 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 ALWAYS = ("kill before", "kill after")
 """The faults that every call gets, whatever the share."""
 
-DISPOSABLE = ("/checkpoint", ".index")
 SYNCS = ("fsync", "fdatasync")
 
 
@@ -142,7 +141,7 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
                 rehearsal.after,
                 {path.removeprefix("log/"): data for path, data in rehearsal.start.items()},
                 list(scenario.values),
-                fsync_failed=_fails_fsync(name, rehearsal.calls[number:]),
+                fsync_failed=_fails_fsync(name, rehearsal.calls, number),
             )
             return _findings(scenario, evidence)
 
@@ -157,10 +156,16 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
     return findings
 
 
-def _fails_fsync(fault: str, calls: list[Noted]) -> bool:
-    """Whether a fault at the first of these calls makes an fsync fail, of anything but what is disposable."""
-    failing = {"EIO": calls[:1], "ENOSPC": calls[:1], "EIO from here on": calls}.get(fault, [])
-    return any(call.name in SYNCS and not call.path.endswith(DISPOSABLE) for call in failing)
+def _fails_fsync(fault: str, calls: list[Noted], number: int) -> bool:
+    """Whether a fault at call `number` makes an fsync fail, of anything but what is disposable."""
+    end = {"EIO": number + 1, "ENOSPC": number + 1, "EIO from here on": len(calls)}.get(fault, number)
+    return any(calls[at].name in SYNCS and not _is_disposable(calls, at) for at in range(number, end))
+
+
+def _is_disposable(calls: list[Noted], number: int) -> bool:
+    """Whether an fsync is of a checkpoint or an index; or of the directory to which a checkpoint was just moved."""
+    about = calls[number - 1] if number and calls[number - 1].name == "rename" else calls[number]
+    return about.path.endswith(".index") or Path(about.path).name.lstrip("+").startswith("checkpoint")
 
 
 def _findings(scenario: Scenario, evidence: Evidence) -> Findings:
