@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .mutate import KINDS, TOKENS, Edit, edited
-from .run import HANG
+from .no_hang import no_hang
 from .targets import TARGETS, Target
 
 SECONDS = float(os.environ.get("STREAMCLI_FUZZ_SECONDS", "0"))
@@ -28,20 +25,6 @@ MEMORY = 3 << 20, 100
 EDITS = st.lists(
     st.builds(Edit, st.integers(0, KINDS - 1), st.integers(0, 1 << 16), st.integers(0, 1 << 16)), max_size=8
 )
-
-
-@contextmanager
-def no_hang() -> Iterator[None]:
-    def expire(*_: object) -> None:
-        raise AssertionError(f"hangs: no end after {HANG} s")
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, HANG)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def survives(target: Target, data: bytes) -> None:

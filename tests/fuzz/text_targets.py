@@ -149,7 +149,7 @@ def lease(mode: int, data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "killpg", lambda pid, number: killed.append(pid))
         patch.setattr(orphan, "_PATIENCE", 0)
-        end_orphan(data)
+        end_orphan(data, (TOPIC, 0))
     for pid in killed:
         started = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19]
         assert [int(word) for word in data.decode(errors="replace").split()[:2]] == [pid, int(started)]

@@ -11,8 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from .machine import DirectoryMachine
 
 SECONDS = float(os.environ.get("STREAMCLI_MODEL_SECONDS", "0"))
-RUNS = 60
-STEPS = 25
+RUNS = 80
+STEPS = 40
 SETTINGS = settings(
     max_examples=RUNS,
     stateful_step_count=STEPS,
