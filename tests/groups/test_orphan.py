@@ -60,18 +60,24 @@ def test_who_is_ended(monkeypatch: pytest.MonkeyPatch, pidfds: bool) -> None:
     if not pidfds:
         monkeypatch.delattr("os.pidfd_open")
     with subprocess.Popen(["sleep", "1000"], process_group=0) as process:
-        start, boot = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19], durable.boot_id()
-        others = [
-            f"{process.pid} {int(start) + 1} {boot}",  # another process had the number
-            f"{process.pid} {start} {durable.NO_BOOT_ID}",
-            f"{process.pid} - {boot}",  # noted where there is no /proc
-            f"{process.pid} {start}",
-            f"x{process.pid} {start} {boot}",
-            f"{10**40} {start} {boot}",
-            "",
-        ]
-        for note in others:
-            assert orphan.end_orphan(note.encode()), note
-            assert process.poll() is None, note
-        assert orphan.end_orphan(f"{process.pid} {start} {boot}\n".encode().rjust(orphan.NOTE_SIZE))
-        assert process.wait(DEADLINE) == -9
+        try:
+            start, boot = (
+                Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19],
+                durable.boot_id(),
+            )
+            others = [
+                f"{process.pid} {int(start) + 1} {boot}",  # another process had the number
+                f"{process.pid} {start} {durable.NO_BOOT_ID}",
+                f"{process.pid} - {boot}",  # noted where there is no /proc
+                f"{process.pid} {start}",
+                f"x{process.pid} {start} {boot}",
+                f"{10**40} {start} {boot}",
+                "",
+            ]
+            for note in others:
+                assert orphan.end_orphan(note.encode()), note
+                assert process.poll() is None, note
+            assert orphan.end_orphan(f"{process.pid} {start} {boot}\n".encode().rjust(orphan.NOTE_SIZE))
+            assert process.wait(DEADLINE) == -9
+        finally:
+            process.kill()
