@@ -76,10 +76,10 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
     with context.stop.deferred(second_raises=True) as wakeup:
         directory = context.open(create=group.follow or command.dead_letter is not None)
         letters = None
-        if command.dead_letter is not None:
-            letters = DeadLetters(directory, command.dead_letter, group.group, clock=now_ms, warn=context.notice)
         consumer = open_consumer(context, directory, group)
         try:
+            if command.dead_letter is not None:
+                letters = DeadLetters(directory, command.dead_letter, group.group, clock=now_ms, warn=context.notice)
             deliverer = Deliverer(context, consumer, request, command, options.renderer(), letters)
             deliverer.run(wakeup)
         finally:

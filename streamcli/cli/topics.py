@@ -10,6 +10,7 @@ from streamcli.cli.context import Context, complain, show
 from streamcli.cli.table import print_table
 from streamcli.cli.values import format_duration, format_size, format_time, parse_duration, parse_number, parse_size
 from streamcli.engine.consume import matching_topics
+from streamcli.engine.ensure_topic import create_topic
 from streamcli.record.errors import StreamcliError, UsageError
 from streamcli.storage import strangers
 from streamcli.storage.config import DURATION, SETTINGS, SIZE, TopicConfig
@@ -59,7 +60,7 @@ def create(
     status = 0
     for name in names:
         try:
-            directory.create_topic(name, wanted)
+            create_topic(directory, name, wanted)
         except TopicExists as error:
             if not if_not_exists:
                 complain(f"{error}: use --if-not-exists if that is all right")

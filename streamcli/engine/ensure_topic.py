@@ -1,10 +1,27 @@
-"""A topic that is made when something is first written to it."""
+"""Making topics: on demand, or when something is first written to one."""
 
 from __future__ import annotations
+
+import os
+import time
 
 from streamcli.record.errors import NotFound
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory, TopicExists
+from streamcli.storage.layout import GROUPS
+
+
+def create_topic(directory: LogDirectory, topic: str, config: TopicConfig) -> None:
+    """Make a topic; TopicExists when it is there. What groups have committed of an earlier one of that name is void: its
+    offsets are not those of the new one."""
+
+    def void_commits() -> None:
+        if os.path.isdir(os.path.join(directory.path, GROUPS)):
+            from streamcli.engine.group_admin import void_commits  # only where there are groups
+
+            void_commits(directory, topic, time.time_ns() // 1_000_000)
+
+    directory.create_topic(topic, config, void_commits)
 
 
 def ensure_topic(directory: LogDirectory, topic: str, new: TopicConfig, *, partition: int | None = None) -> TopicConfig:
@@ -22,7 +39,7 @@ def ensure_topic(directory: LogDirectory, topic: str, new: TopicConfig, *, parti
             f"{partition}: create it with --partitions"
         )
     try:
-        directory.create_topic(topic, new)
+        create_topic(directory, topic, new)
     except TopicExists:  # another process was first
         return directory.config(topic)
     return new

@@ -13,7 +13,7 @@ from streamcli.groups.assignment import TopicPartition
 from streamcli.groups.lease import Lease, take_lease
 from streamcli.groups.member import GroupDirectory, Membership
 from streamcli.groups.share import Share, Subscription
-from streamcli.record.errors import CorruptData
+from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.watch import Wake, Watcher
 
@@ -36,7 +36,7 @@ class BoundedConsumer:
         self._membership = Membership(self._group, request.topics, is_assigned=False)
         self._leases: dict[TopicPartition, Lease] = {}
         self._watcher = Watcher()
-        self.owned = OwnedPartitions(directory, self._group, request, events, self._membership)
+        self.owned = OwnedPartitions(directory, self._group, request, events, self._membership, places)
         try:
             # Whoever holds this lock and saw no member alive may be moving the offsets that are read below.
             with self._group.coordinate():
@@ -88,8 +88,9 @@ class FollowingConsumer:
     """A member of the group for as long as it runs: its share of the partitions, as others come and go."""
 
     def __init__(self, directory: LogDirectory, request: GroupRequest, events: GroupEvents) -> None:
-        for topic in matching_topics(directory, request.topics, wait=True):
-            directory.config(topic)
+        there = matching_topics(directory, request.topics, wait=True)
+        initial = [(topic, number) for topic in there for number in range(directory.config(topic).partitions)]
+        self._directory = directory
         self._request = request
         self._group = GroupDirectory(directory, request.group, create=True)
         self._watcher = Watcher()
@@ -98,7 +99,7 @@ class FollowingConsumer:
         self._watcher.add(self._group.members_path, closings=True)
         self._watcher.add(directory.topics_directory())
         self._share = Share(self._group, request.topics, _subscription(directory))
-        self.owned = OwnedPartitions(directory, self._group, request, events, self._share.membership)
+        self.owned = OwnedPartitions(directory, self._group, request, events, self._share.membership, initial)
         self._eager = _EAGER_LOOKS
 
     def has_changed(self) -> bool:
@@ -116,13 +117,18 @@ class FollowingConsumer:
             self._share.adopt()
         if self._share.lost() - busy:
             self.owned.commit()
-        for place in (self._share.lost() | self.owned.forfeited) - busy:
+        dropped = (self._share.lost() | self.owned.forfeited) - busy
+        for place in dropped:
             self.owned.drop(place)
             self._share.give_up(place)
+        self._refuse_deleted({topic for topic, _ in dropped})
         if not self._share.waits_for_leases:
             return False
         self._watch_leases()
         gained = self._share.gain()
+        for place in [place for place in gained if not self._directory.has_partition(*place)]:
+            del gained[place]  # of a topic that was deleted, which the next generation knows
+            self._share.give_up(place)
         self.owned.take(gained, follow=True)
         for read in self.owned.reads():
             self._watcher.add(read.source.log.directory)
@@ -137,6 +143,8 @@ class FollowingConsumer:
             self._eager = _EAGER_LOOKS
         if self._eager or not wake.directories:
             self._share.look_around()
+        if not wake.directories or self._directory.topics_directory() in wake.directories:
+            self.owned.forfeit_deleted()
         return wake
 
     def close(self) -> None:
@@ -146,6 +154,12 @@ class FollowingConsumer:
         finally:
             self._share.leave()
             self._watcher.close()
+
+    def _refuse_deleted(self, topics: set[str]) -> None:
+        """NotFound when a topic that was named is gone: nothing more will come of it."""
+        gone = topics.intersection(self._request.topics).difference(self._directory.topics()) if topics else set()
+        if gone:
+            raise NotFound(f"topic {min(gone)} was deleted while it was being consumed")
 
     def _watch_leases(self) -> None:
         for directory in self._group.lease_directories():

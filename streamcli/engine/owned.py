@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 
 from streamcli.engine.consume import PartitionRead, Source, start_reads
 from streamcli.engine.group_request import GroupEvents, GroupRequest
@@ -12,6 +13,7 @@ from streamcli.groups.lease import Lease
 from streamcli.groups.member import GroupDirectory, Membership
 from streamcli.groups.progress import base_of, can_be_kept, decode_progress
 from streamcli.record.errors import OffsetOutOfRange
+from streamcli.record.range import BEGINNING, Range
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
 
@@ -22,20 +24,32 @@ producers have not done that."""
 
 class Owned:
     """A partition whose lease this process holds. `position`: the next offset to process; `newest`: its last entry in the
-    journal, None without one."""
+    journal, None without one; is_settled: False where the group begins elsewhere than at the beginning, and only a commit,
+    of offset 0 too, keeps the next run from choosing anew."""
 
-    __slots__ = ("_durable", "lease", "newest", "position", "read")
+    __slots__ = ("_durable", "_is_settled", "_newest", "lease", "position", "read")
 
-    def __init__(self, read: PartitionRead, lease: Lease, newest: Commit | None) -> None:
+    def __init__(self, read: PartitionRead, lease: Lease, newest: Commit | None, *, is_settled: bool = True) -> None:
         self.read = read
         self.lease = lease
         self.position = read.cursor.offset
-        self.newest = newest
+        self._newest = newest
+        self._is_settled = is_settled
         self._durable = 0
 
     @property
-    def committed(self) -> int:
-        return (self.newest.offset or 0) if self.newest else 0
+    def newest(self) -> Commit | None:
+        return self._newest
+
+    @newest.setter
+    def newest(self, entry: Commit) -> None:
+        self._newest = entry
+        self._is_settled = True
+
+    @property
+    def is_committed(self) -> bool:
+        committed = (self._newest.offset or 0) if self._newest else 0
+        return self._is_settled and self.position == committed
 
     def make_durable(self) -> None:
         """Return once the records before `position` are on disk, which may take an fsync where no producer does that."""
@@ -46,8 +60,9 @@ class Owned:
 class OwnedPartitions:
     """The partitions a member holds, their positions, and commits of these.
 
-    forfeited: those whose lease's file is gone, so that others may hold them too: nothing of them is committed, and they are
-    to be dropped.
+    forfeited: those whose lease's file is gone, so that others may hold them too, and those of deleted topics: nothing of
+    them is committed, and they are to be dropped. initial: the partitions that were there when the member came; the group
+    begins where the request says in these, and at the beginning of what was made later.
     """
 
     def __init__(
@@ -57,8 +72,10 @@ class OwnedPartitions:
         request: GroupRequest,
         events: GroupEvents,
         membership: Membership,
+        initial: Iterable[TopicPartition],
     ) -> None:
         self._directory = directory
+        self._initial = set(initial)
         self._request = request
         self._events = events
         self._membership = membership
@@ -72,21 +89,35 @@ class OwnedPartitions:
         """Begin with partitions whose leases were just taken: only now is the committed offset nobody else's to move."""
         if not leases:
             return
+        self._tell_unfinished()
         entries = self._journal.newest()
-        is_settled = True
+        fresh = []
         for place, lease in leases.items():
             newest = entries.get(place)
             committed = None if newest is None else newest.offset
             done = decode_progress(lease.progress, base_of(newest))
             if done is not None and done > (committed or 0):
-                is_settled, committed = False, done
+                committed = done
             source = Source(*place, Log(self._directory.partition_directory(*place)))
-            owned = self._owned[place] = Owned(self._start(source, committed, follow=follow), lease, newest)
-            is_settled = is_settled and (committed is not None or not owned.position)
-        if not is_settled:
+            if committed is None:
+                fresh.append(source)
+            else:
+                self._owned[place] = Owned(self._resume(source, committed, follow=follow), lease, newest)
+        for read, is_settled in self._begin(fresh, follow=follow):
+            place = read.source.topic, read.source.partition
+            self._owned[place] = Owned(read, leases[place], entries.get(place), is_settled=is_settled)
+        if any(not self._owned[place].is_committed for place in leases):
             # Where the group begins is settled: the next run may not begin at a later end. And what the last owner's
             # commands did is committed before ours do more.
             self.commit()
+
+    def forfeit_deleted(self) -> None:
+        """See which topics were deleted, or made anew, since their partitions were taken."""
+        for place, owned in self._owned.items():
+            if place not in self.forfeited and not owned.read.cursor.is_current():
+                self.forfeited.add(place)
+                self._initial.discard(place)
+                self._events.warn(f"topic {place[0]} was deleted while partition {place[1]} was consumed")
 
     def reads(self, directories: set[str] | None = None) -> list[PartitionRead]:
         """The reads of all partitions, or of those in some directories."""
@@ -136,6 +167,7 @@ class OwnedPartitions:
         """
         self._last_commit = time.monotonic()
         self._forfeit()
+        self.forfeit_deleted()
         places = self._uncommitted() if self._request.commits and not self._has_failed else []
         if not places:
             return
@@ -145,16 +177,26 @@ class OwnedPartitions:
         try:
             for place in places:
                 self._owned[place].make_durable()
-            self._journal.append(entries)
+            entries = self._journal.append(entries, still=self._is_current)
+        except FileNotFoundError:  # a topic was deleted a moment ago
+            self.forfeit_deleted()
+            if not self.forfeited.intersection(places):
+                raise
+            self.commit()
+            return
         except OSError:
             self._has_failed = True
             raise
         for entry in entries:
             self._owned[entry.place].newest = entry
 
+    def _is_current(self, entry: Commit) -> bool:
+        """Asked under the journal's lock, where a topic made anew voids the commits of the one before it."""
+        return self._owned[entry.place].read.cursor.is_current()
+
     def _forfeit(self) -> None:
         for place, owned in self._owned.items():
-            if place not in self.forfeited and owned.position != owned.committed and not owned.lease.is_held():
+            if place not in self.forfeited and not owned.is_committed and not owned.lease.is_held():
                 self.forfeited.add(place)
                 self._events.warn(
                     f"the lease of {place[0]}, partition {place[1]}, was removed while it was held: others may consume it "
@@ -165,12 +207,28 @@ class OwnedPartitions:
         return [
             place
             for place, owned in sorted(self._owned.items())
-            if owned.position != owned.committed and place not in self.forfeited
+            if not owned.is_committed and place not in self.forfeited
         ]
 
-    def _start(self, source: Source, committed: int | None, *, follow: bool) -> PartitionRead:
-        if committed is None:
-            return start_reads([source], self._request.start, follow=follow, on_missing=self._tell_missing)[0]
+    def _tell_unfinished(self) -> None:
+        size = self._journal.unfinished()
+        if size:
+            self._events.warn(
+                f"the last {size} bytes of the group's commits are no whole line and do not count ({self._journal.path}): "
+                "a commit that did not finish"
+            )
+
+    def _begin(self, sources: list[Source], *, follow: bool) -> Iterator[tuple[PartitionRead, bool]]:
+        """Reads of partitions without a commit, and whether each begins where it would begin again."""
+        initial = [source for source in sources if (source.topic, source.partition) in self._initial]
+        later = [source for source in sources if source not in initial]
+        is_beginning = self._request.start.start.kind == BEGINNING
+        for chosen, start in ((initial, self._request.start), (later, Range())):
+            if chosen:
+                reads = start_reads(chosen, start, follow=follow, on_missing=self._tell_missing)
+                yield from ((read, is_beginning or start is not self._request.start) for read in reads)
+
+    def _resume(self, source: Source, committed: int, *, follow: bool) -> PartitionRead:
         tail = source.log.tail()
         if tail.missing:
             self._tell_missing(source, tail.missing)

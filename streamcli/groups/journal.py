@@ -19,7 +19,7 @@ file is made with the group, and its first line with it: no file, or an empty on
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import NamedTuple
@@ -34,7 +34,8 @@ from streamcli.storage.layout import is_topic_name
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.opening import open_file, read_file
 
-COMMIT, RESET, UNDO, IMPORT = "commit", "reset", "undo", "import"
+COMMIT, RESET, UNDO, IMPORT, VOID = "commit", "reset", "undo", "import", "void"
+"""VOID takes back what was committed of a topic that was deleted, when another of its name is made."""
 
 FIRST_LINE = b"streamcli-commits 1\n"
 
@@ -207,20 +208,31 @@ class Journal:
         """The committed offset of each partition that has one."""
         return newest(self.read())
 
-    def append(self, commits: Iterable[Commit]) -> None:
-        """Add entries of one time, kind and member, all or none of them, on disk when this returns."""
+    def unfinished(self) -> int:
+        """Bytes at the end that are no whole line and do not count: an append that did not finish."""
+        with self.locked():  # not of one that is just being written
+            data = self.read_bytes()
+        return len(data) - decode_journal(data, self._path)[1]
+
+    def append(self, commits: Iterable[Commit], *, still: Callable[[Commit], bool] = lambda _: True) -> list[Commit]:
+        """Add entries of one time, kind and member, all or none of them, on disk when this returns.
+
+        still: asked of each when nobody else can append; those that it refuses are left out. Returns those added.
+        """
         entries = list(commits)
         if not entries:
-            return
-        data = encode_line(entries)
+            return []
         with self.locked():
-            self._append(data)
+            entries = [entry for entry in entries if still(entry)]
+            if entries:
+                self._append(encode_line(entries))
+        return entries
 
     def _append(self, data: bytes) -> None:
         try:
             fd = open_file(self._path, os.O_RDWR)
         except FileNotFoundError:
-            raise self._gone() from None
+            raise self.gone() from None
         try:
             end = self._end_of_lines(fd)
             status = os.fstat(fd)
@@ -266,9 +278,10 @@ class Journal:
         try:
             return read_file(self._path)
         except FileNotFoundError:
-            raise self._gone() from None
+            raise self.gone() from None
 
-    def _gone(self) -> DamagedCommits:
+    def gone(self) -> DamagedCommits:
+        """What to raise where there has been a journal."""
         return DamagedCommits("gone", self._path, "put the file back, or delete the group and import its offsets")
 
 

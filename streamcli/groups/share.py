@@ -30,6 +30,7 @@ class Share:
         self._leases: dict[TopicPartition, Lease] = {}
         self._signature: tuple[int, int] | None = None
         self._generation = Generation(0, {})
+        self._is_first = False
         self.membership = Membership(group, topics, is_assigned=True)
         self._rebalance()
 
@@ -50,6 +51,8 @@ class Share:
         """Go by the newest generation from now on."""
         self._signature = self._group.generation_signature()
         self._generation = self._group.generation()
+        earlier = (member for member in sorted(self._generation.assignment) if member < self.member)
+        self._is_first = not any(self._group.topics_of(member) == self._topics for member in earlier)
 
     def lost(self) -> set[TopicPartition]:
         """What is held and no longer assigned: finish with it, commit, then `give_up` each."""
@@ -68,7 +71,8 @@ class Share:
         return gained
 
     def look_around(self) -> None:
-        """Make a new generation if the next member died or, the first member's part, if topics or partitions changed.
+        """Make a new generation if the next member died or, the part of the first with these names and globs, if their
+        topics or partitions changed.
 
         Each member looks after the next in the order of their ids, so one death is one member's work; the first of several
         deaths to be seen clears up all.
@@ -79,7 +83,7 @@ class Share:
             return
         place = members.index(self.member)
         successor = members[(place + 1) % len(members)]
-        if not self._group.is_alive(successor) or (place == 0 and self._partitions_changed()):
+        if not self._group.is_alive(successor) or (self._is_first and self._partitions_changed()):
             self._rebalance()
 
     def leave(self) -> None:
@@ -103,6 +107,7 @@ class Share:
     def _partitions_changed(self) -> bool:
         mine = self._subscription.partitions(self._subscription.matches(self._topics))
         assigned = {place for places in self._generation.assignment.values() for place in places}
-        return any((topic, number) not in assigned for topic, count in mine.items() for number in range(count)) or any(
-            topic in set(self._topics) and topic not in mine for topic, _ in assigned
-        )
+        if any((topic, number) not in assigned for topic, count in mine.items() for number in range(count)):
+            return True
+        others = {topic for topic, _ in assigned} - mine.keys()
+        return any(not self._subscription.matches([topic]) for topic in others)

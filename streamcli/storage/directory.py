@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from streamcli.record.errors import NotFound, StreamcliError, UsageError
@@ -55,8 +55,11 @@ class LogDirectory:
         found = [name for name in self._named_directories() if fnmatchcase(name, pattern)]
         return [name for name in found if os.path.lexists(self.config_path(name))]
 
-    def create_topic(self, topic: str, config: TopicConfig) -> None:
-        """Make a topic, whole or not at all, and durable. TopicExists when it is there."""
+    def create_topic(self, topic: str, config: TopicConfig, prepare: Callable[[], None] = lambda: None) -> None:
+        """Make a topic, whole or not at all, and durable. TopicExists when it is there.
+
+        prepare: called when the topic is sure to be made, before anybody can see it.
+        """
         target = layout.topic_directory(self.path, topic)
         check_config(config)
         with self._changing_topics():
@@ -71,6 +74,7 @@ class LogDirectory:
                     _make_partition(os.path.join(temporary, str(partition)))
                 durable.create_file(os.path.join(temporary, layout.CONFIG_FILE), encode_config(config))
                 durable.sync_tree(temporary)
+                prepare()
                 durable.rename_directory(temporary, target)
             except BaseException:
                 durable.remove_tree(temporary)
@@ -134,6 +138,13 @@ class LogDirectory:
             _make_partition(temporary, base_offset)
             durable.sync_tree(temporary)
             durable.rename_directory(temporary, target)
+
+    def has_partition(self, topic: str, partition: int) -> bool:
+        """Whether the topic is there, and has that partition."""
+        try:
+            return partition < self.config(topic).partitions
+        except NotFound:
+            return False
 
     def partition_path(self, topic: str, partition: int) -> str:
         """Where a partition is, if there is one. NotAPlainFile for a link on the way."""
