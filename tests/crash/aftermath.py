@@ -10,125 +10,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from streamcli.cli.commands import COMMANDS
-from tests.crash.forked import HUNG, Commands, Ended
+from tests.crash.evidence import LOST, Evidence, Rows, has_lost, read_committed, read_rows
+from tests.crash.forked import HUNG
 from tests.support.command import durable
-
-Rows = dict[int, list[bytes]]
-"""Partition -> its values, in order: value number n at offset n, LOST where damage was at the start."""
-
-LOST = b"(lost)"
 
 LEFT_BY_FAILURE = (0, 1, 8, 143)
 """Statuses of a command that a system call failed: success without it, a failure, part written, stopped by SIGTERM."""
 
-
 ONE_RUN = 5
 """Records that a run of a command gets at most, in the situations: what may be processed again after a death."""
-
-
-@dataclass
-class Findings:
-    """What came of faults. lost, wrong, duplicated: records; wrong: read where something else, or nothing, should be.
-
-    duplicated: without a documented reason; see `Evidence.may_repeat`.
-    """
-
-    faults: int = 0
-    acknowledged: int = 0
-    lost: int = 0
-    wrong: int = 0
-    duplicated: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, other: Findings) -> None:
-        self.faults += other.faults
-        self.acknowledged += other.acknowledged
-        self.lost += other.lost
-        self.wrong += other.wrong
-        self.duplicated += other.duplicated
-        self.problems += other.problems
-
-    def require(self, is_true: object, problem: str) -> None:
-        if not is_true:
-            self.problems.append(problem)
-
-    @property
-    def has_failed(self) -> bool:
-        return bool(self.lost or self.wrong or self.duplicated or self.problems)
-
-
-@dataclass
-class State:
-    """What a directory holds for its readers: the records of the topic `t`, the offsets committed by the group `g`."""
-
-    rows: Rows
-    committed: dict[int, int]
-
-
-@dataclass
-class Evidence:
-    """A directory after a fault, and what the process said that met it.
-
-    words: of its command; log, work: the directory, and where it ran; before, after: of the start and of a run without a
-    fault; start: path -> bytes of the start; values: what produce was given; fsync_failed: of anything but what is
-    disposable.
-    """
-
-    commands: Commands
-    words: list[str]
-    ended: Ended
-    log: Path
-    work: Path
-    before: State
-    after: State
-    start: dict[str, bytes | None]
-    values: list[bytes]
-    fsync_failed: bool
-    findings: Findings = field(default_factory=Findings)
-
-    @property
-    def may_repeat(self) -> bool:
-        """Whether what was not acknowledged may be there, so that giving it again repeats it: after SIGKILL, after a failed
-        fsync, and where a failed produce says that later records are in other partitions."""
-        return self.ended.is_killed or self.fsync_failed or "in other partitions already" in self.ended.err
-
-
-def read_state(commands: Commands) -> State:
-    return State(read_rows(commands, "t"), read_committed(commands, "g"))
-
-
-def read_rows(commands: Commands, topic: str) -> Rows:
-    """The records of a topic, none when it is not there."""
-    result = commands.run("consume", topic, "--skip-corrupt", "-F", "%p %o %s\\n")
-    if result.status == 4:
-        return {}
-    rows: Rows = {}
-    for line in result.lines():
-        partition, offset, value = line.split(b" ", 2)
-        values = rows.setdefault(int(partition), [])
-        values += [LOST] * (int(offset) - len(values))
-        assert int(offset) == len(values), (line, len(values))
-        values.append(value)
-    assert (result.status, result.err) == (0, "") or _has_lost(rows), result
-    return rows
-
-
-def _has_lost(rows: Rows) -> bool:
-    return any(LOST in values for values in rows.values())
-
-
-def read_committed(commands: Commands, group: str) -> dict[int, int]:
-    """The committed offset of each partition, none when there is no group."""
-    result = commands.run("groups", "export", group)
-    if result.status == 4:
-        return {}
-    assert result.status == 0, result
-    found = [json.loads(line) for line in result.lines()]
-    return {entry["partition"]: entry["offset"] for entry in found}
 
 
 def check_ended(e: Evidence) -> None:
@@ -363,7 +254,7 @@ def check_usable(e: Evidence) -> None:
     if expected:
         for group in ("g", "later"):
             result = e.commands.run("consume", "-g", group, "t", "-F", "%p %o\\n")
-            is_well = result.status == 0 and (result.err == "" or _has_lost(expected))
+            is_well = result.status == 0 and (result.err == "" or has_lost(expected))
             e.findings.require(is_well, f"consume -g {group}: {result}")
         there = [value for values in expected.values() for value in values if value != LOST]
         e.findings.require(len(result.lines()) == len(there), f"a new group read {result}")
@@ -371,8 +262,7 @@ def check_usable(e: Evidence) -> None:
         e.findings.require(all(state["lag"] == 0 and state["member"] is None for state in described), f"{described}")
     for partition in expected:  # which also writes anew a checkpoint that was torn
         e.commands.ok("produce", "t", "-p", str(partition), stdin=b"next\n")
-    if "verify" in COMMANDS:
-        result = e.commands.run("verify")
-        e.findings.require(result.status == 0, f"verify: {result}")
+    result = e.commands.run("verify")
+    e.findings.require(result.status == 0, f"verify: {result}")
     left = sorted(str(path.relative_to(e.log)) for path in e.log.rglob("+*"))
     e.findings.require(not left, f"left behind: {left}")

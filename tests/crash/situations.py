@@ -11,7 +11,7 @@ from typing import NamedTuple
 from streamcli.groups.journal import COMMIT, LONGEST, Commit, decode_line, encode_line
 from streamcli.storage.checkpoint import read_checkpoint, write_checkpoint
 from tests.crash import aftermath
-from tests.crash.aftermath import Evidence
+from tests.crash.evidence import Evidence
 from tests.crash.forked import Commands
 
 Check = Callable[[Evidence], None]

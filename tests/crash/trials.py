@@ -19,7 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.crash.aftermath import Evidence, Findings, State, check_ended, check_usable, read_state
+from tests.crash.aftermath import check_ended, check_usable
+from tests.crash.evidence import Evidence, Findings, State, read_state
 from tests.crash.faults import FAULTS, Injector, Noted, Recorder
 from tests.crash.forked import Commands, command, run_forked, warm_up
 from tests.crash.interposer import Interposer
@@ -29,7 +30,7 @@ from tests.support.tree import contents
 FAULT = {fault.name: fault for fault in FAULTS}
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
-ALWAYS = ("kill before", "kill after")
+ALWAYS = ("kill after",)
 """The faults that every call gets, whatever the share."""
 
 SYNCS = ("fsync", "fdatasync")
@@ -103,7 +104,6 @@ class Failed(NamedTuple):
 
 def rehearse(scenario: Scenario) -> Rehearsal:
     """Make the start, and run the scenario once without a fault."""
-
     with copy_of({"work": None}) as place:
         answer = ask(scenario.prepare, place)
         assert not isinstance(answer, Failed), answer.why
@@ -178,7 +178,7 @@ def _findings(scenario: Scenario, evidence: Evidence) -> Findings:
 
 
 def run_scenario(scenario: Scenario, share: float = 1.0) -> Findings:
-    """All trials of a scenario, or a `share` of them, the same each time: every call has its deaths before and after."""
+    """All trials of a scenario, or a `share` of them, the same each time: every call has its death after it."""
     rehearsal = rehearse(scenario)
     trials = rehearsal.trials()
     if share < 1:
