@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamcli.cli import main as cli
@@ -36,9 +37,7 @@ def run(*words: str, stdin: bytes = b"", user: User | None = None) -> Result:
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.flush()
-        child = os.fork()
-        if child == 0:
-            _become_command(words, given.fileno(), out.fileno(), err.fileno(), user)
+        child = start(words, (given.fileno(), out.fileno(), err.fileno()), user=user, patience=_PATIENCE)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         contents = [(file.seek(0), file.read())[1] for file in (out, err)]
     return Result(status, contents[0], contents[1].decode(errors="replace"))
@@ -51,14 +50,24 @@ def ok(*words: str, stdin: bytes = b"", user: User | None = None) -> bytes:
     return result.out
 
 
-def _become_command(words: tuple[str, ...], given: int, out: int, err: int, user: User | None) -> None:
+def start(words: Sequence[str], streams: tuple[int, int, int], *, user: User | None = None, patience: int = 0) -> int:
+    """Start a command line with these descriptors as its standard streams, the first a file to be read from its beginning,
+    and return its pid. patience: seconds after which the kernel ends it, 0 for never."""
+    child = os.fork()
+    if child == 0:
+        _become_command(words, streams, user, patience)
+    return child
+
+
+def _become_command(words: Sequence[str], streams: tuple[int, int, int], user: User | None, patience: int) -> None:
     status = 99
     try:
-        for target, fd in enumerate((given, out, err)):
+        for target, fd in enumerate(streams):
             os.dup2(fd, target)
         os.lseek(0, 0, os.SEEK_SET)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_PATIENCE)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.alarm(patience)
         if user is not None:
             os.umask(user.umask)
             os.setgroups(user.groups)
@@ -68,6 +77,6 @@ def _become_command(words: tuple[str, ...], given: int, out: int, err: int, user
         status = cli.run(list(words))
         sys.stdout.flush()
     except BaseException:  # noqa: BLE001  # the test gets to read it
-        os.write(err, traceback.format_exc().encode())
+        os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(status)
