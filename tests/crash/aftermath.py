@@ -198,6 +198,15 @@ def check_created(e: Evidence) -> None:
     )
 
 
+def check_made_anew(e: Evidence) -> None:
+    """`topics create t -p 2`, of which a group consumed an earlier one: the group reads all of this one."""
+    e.commands.ok("topics", "create", "t", "-p", "2", "--if-not-exists")
+    e.commands.ok("produce", "t", "-K", ":", stdin=b"a:1\nb:2\nc:3\nd:4\n")
+    found = sorted(e.commands.ok("consume", "-g", "g", "t").split())
+    e.findings.acknowledged += 4
+    e.findings.lost += len({b"1", b"2", b"3", b"4"}.difference(found))
+
+
 def check_deleted(e: Evidence) -> None:
     """`topics delete -y t`: all of it or nothing."""
     names = e.commands.ok("topics", "list").split()

@@ -98,6 +98,11 @@ def _consumed(commands: Commands) -> None:
     commands.ok("consume", "-g", "g", "t")
 
 
+def _deleted(commands: Commands) -> None:
+    _consumed(commands)
+    commands.ok("topics", "delete", "-y", "t")
+
+
 def _reset_before(commands: Commands) -> None:
     _with_group(commands)
     commands.ok("groups", "reset", "g", "t", "--to", "beginning")
@@ -246,6 +251,7 @@ SCENARIOS = (
         (aftermath.check_untouched, aftermath.check_created),
         _some,
     ),
+    Scenario("topics create, anew", ["topics", "create", "t", "-p", "2"], (aftermath.check_made_anew,), _deleted),
     Scenario("topics delete", ["topics", "delete", "-y", "t"], (aftermath.check_deleted,), _for_group),
     Scenario("consume as a new group", CONSUME, CONSUMED, _for_group),
     Scenario("consume as a group", CONSUME, CONSUMED, _with_group),
