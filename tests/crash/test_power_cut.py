@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import reduce
 from pathlib import Path
@@ -58,15 +57,6 @@ def totals() -> Iterator[list[Summary]]:
     found: list[Summary] = []
     yield found
     print(f"\npower cuts in {len(found)} scenarios: {reduce(Summary.plus, found, Summary())}")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """Where states are made: in memory where that can be had, since thousands of them are fsynced."""
-    memory = Path("/dev/shm")
-    path = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    yield path
-    shutil.rmtree(path)
 
 
 def choices(disk: Disk, seed: int) -> Iterator[Choice]:

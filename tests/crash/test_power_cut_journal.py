@@ -5,9 +5,7 @@ Small enough to be exhaustive: each state of tests.crash.disk_model's systematic
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +17,6 @@ from tests.crash.power_cut_choices import systematic
 from tests.crash.trace import Recorder, record
 
 TIMEOUT = 5.0
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    path = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    yield path
-    shutil.rmtree(path)
 
 
 def commit(offset: int, member: str = "1-a") -> Commit:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -168,14 +167,6 @@ def scenario(recorder: Recorder, damage: Damage) -> None:
     session.append(producer, TOPIC, 0, RECORDS)
     session.acknowledge(TOPIC)
     session.append(session.producer(TOPIC, SYNC_EXIT), TOPIC, 0, 2 * RECORDS)
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    path = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    yield path
-    shutil.rmtree(path)
 
 
 def read_by_offset(directory: LogDirectory) -> dict[int, bytes | None]:
