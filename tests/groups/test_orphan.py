@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,8 @@ def test_who_is_ended(monkeypatch: pytest.MonkeyPatch, pidfds: bool) -> None:
     """The process that is noted, of this boot and with its time of start; nobody where the note does not say that."""
     if not pidfds:
         monkeypatch.delattr("os.pidfd_open")
-    with subprocess.Popen(["sleep", "1000"], process_group=0) as process:
+    environment = {**os.environ, "STREAMCLI_TOPIC": "t", "STREAMCLI_PARTITION": "0"}
+    with subprocess.Popen(["sleep", "1000"], process_group=0, env=environment) as process:
         try:
             start, boot = (
                 Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19],
@@ -75,9 +77,12 @@ def test_who_is_ended(monkeypatch: pytest.MonkeyPatch, pidfds: bool) -> None:
                 "",
             ]
             for note in others:
-                assert orphan.end_orphan(note.encode()), note
+                assert orphan.end_orphan(note.encode(), ("t", 0)), note
                 assert process.poll() is None, note
-            assert orphan.end_orphan(f"{process.pid} {start} {boot}\n".encode().rjust(orphan.NOTE_SIZE))
+            note = f"{process.pid} {start} {boot}\n".encode().rjust(orphan.NOTE_SIZE)
+            assert not orphan.end_orphan(note, ("t", 1)), "the command of another partition"
+            assert process.poll() is None
+            wait_until(lambda: orphan.end_orphan(note, ("t", 0)), "it to be gone")
             assert process.wait(DEADLINE) == -9
         finally:
             process.kill()

@@ -31,7 +31,7 @@ def test_a_lease_that_is_taken_is_the_file_at_its_path(group: GroupDirectory, mo
     """Removed between its being locked and its being had: who comes then must not have it too."""
     path, removed = lease_path(PLACE), []
 
-    def remove_once(_: bytes) -> bool:
+    def remove_once(*_: object) -> bool:
         if len(removed) < 2:
             path.unlink()
             if not removed:
@@ -40,15 +40,15 @@ def test_a_lease_that_is_taken_is_the_file_at_its_path(group: GroupDirectory, mo
         return True
 
     monkeypatch.setattr(lease_module, "end_orphan", remove_once)
-    lease = take_lease(group.path, PLACE, "1-a")
+    lease = take_lease(group.path, PLACE, "1-aaaaaa")
     assert lease is not None
     assert len(removed) == 2
     assert lease.is_held()
-    assert take_lease(group.path, PLACE, "2-b") is None
-    assert lease_holder(group.path, PLACE) == "1-a"
+    assert take_lease(group.path, PLACE, "2-bbbbbb") is None
+    assert lease_holder(group.path, PLACE) == "1-aaaaaa"
     path.unlink()
     assert not lease.is_held()
-    other = take_lease(group.path, PLACE, "2-b")
+    other = take_lease(group.path, PLACE, "2-bbbbbb")
     assert other is not None
     assert not lease.is_held()
     for taken in (lease, other):
