@@ -65,7 +65,8 @@ def _is_topic(entry: os.DirEntry[str]) -> bool:
     """With a config, or with partitions: then the config was removed, and that is told otherwise."""
     if not _is_named_directory(entry):
         return False
-    return any(name == layout.CONFIG_FILE or layout.is_partition_name(name) for name in _names(entry.path))
+    has_config = os.path.lexists(os.path.join(entry.path, layout.CONFIG_FILE))
+    return has_config or any(map(layout.is_partition_name, _names(entry.path)))
 
 
 def _is_group(entry: os.DirEntry[str]) -> bool:
