@@ -342,7 +342,8 @@ VERIFY = Command(
         "of each log as it is at the start. Others may produce and consume meanwhile. A line is printed for each problem, "
         "with its file, position and offsets; the status is 6 if there is any.\n\n"
         "What recovery deals with by itself is no problem: an append that a dead writer did not finish, or what a power cut "
-        "left after the last fsync. An index or checkpoint that is missing is none either: it is made again."
+        "left after the last fsync. An index or checkpoint that is missing is none either: it is made again. "
+        "After a restart of the machine the index of a log's last segment is not checked until the next append, which mends it."
     ),
     examples=(("streamcli verify || mail -s 'log damaged' ops < /dev/null", "in a cron job"),),
     statuses=(0, 1, 2, 4, 6),

@@ -249,7 +249,8 @@ def _examples(examples: tuple[tuple[str, str], ...]) -> str:
 
 
 def _see_also(names: list[str]) -> str:
-    references = [rf"\%{bold(name)}(1)" for name in names] + [rf"\%{bold('streamcli-format')}(5)"]
+    references = [rf"\%{bold(name)}(1)" for name in names]
+    references += [rf"\%{bold('streamcli-format')}(5)", rf"\%{bold('streamcli-sharing')}(7)"]
     return ",\n".join(references) + "\n"
 
 
