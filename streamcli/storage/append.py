@@ -10,6 +10,7 @@ from typing import NamedTuple
 from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage import durable, layout
+from streamcli.storage.active_index import ActiveIndex
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, sync_checkpoint, write_checkpoint
 from streamcli.storage.format import (
     HEADER_SIZE,
@@ -20,11 +21,10 @@ from streamcli.storage.format import (
     encode_batch,
     encode_lost,
 )
-from streamcli.storage.index import INTERVAL, SparseIndex
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
-from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail, last_indexed, max_timestamp_before
+from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail
 
 
 class RollPolicy(NamedTuple):
@@ -69,8 +69,7 @@ class Appender:
         self._clock = clock
         self._warn = warn
         self._segment: Segment | None = None
-        self._index: SparseIndex | None = None
-        self._indexed_to = -INTERVAL
+        self._index: ActiveIndex | None = None
         self._first_timestamp: int | None = None
         self._unsynced = False
         self._failed: OSError | NotFound | None = None
@@ -98,8 +97,8 @@ class Appender:
                 header, buffers = self._encode(columns, now)
             self._write(segment, header, buffers)
             self._unsynced = True
-            if self._index_is_due(header):
-                self._add_to_index(header, self._end.max_timestamp)
+            if self._index is not None:
+                self._index.add(header, self._end.max_timestamp)
             self._note(header)
             return header.base_offset
 
@@ -175,8 +174,8 @@ class Appender:
         """Take in what others appended, header by header, and recover when it ends in a torn batch."""
         segment.forget()
         for header in segment.headers(self._end.position, size):
-            if self._index_is_due(header):  # and its writer has done it, by the same rule
-                self._indexed_to = header.position
+            if self._index is not None:
+                self._index.pass_by(header)
             self._note(header)
         if self._end.position != size:
             self._recover(segment, find_tail(self._directory, segment))
@@ -204,7 +203,7 @@ class Appender:
         known = read_checkpoint(self._directory)
         is_first = known is None or not durable.is_this_boot(known.boot_id)
         self._recover(segment, find_tail(self._directory, segment))
-        self._open_index(segment, is_sound=not is_first)
+        self._index = ActiveIndex(self._directory, segment, self._end, is_sound=not is_first)
         first = next(segment.headers_past_damage(0, self._end.position), None)
         self._first_timestamp = first.max_timestamp if first and first.record_count else None
         if is_first:
@@ -259,50 +258,6 @@ class Appender:
         )
         self._checkpoint(self._end, believe=True)
 
-    def _open_index(self, segment: Segment, *, is_sound: bool) -> None:
-        """Open the active segment's index, cut to what leads to this log, and fill in what is missing.
-
-        is_sound: False where a power cut may have left holes in it. What was cut off then is gone from the disk, too, before
-        other entries take its place.
-        """
-        index = self._index = SparseIndex(layout.index_path(self._directory, segment.base_offset), writable=True)
-        if not is_sound:
-            index.keep_sound()
-        self._fill_index(index, segment)
-        if not is_sound:
-            index.sync()
-
-    def _fill_index(self, index: SparseIndex, segment: Segment) -> None:
-        base, end = segment.base_offset, self._end
-        mark = last_indexed(self._directory, segment, end.position)
-        if mark is not None:
-            last = index.last_where(lambda entry: entry.position <= mark.position)
-            index.keep(last[0] + 1 if last else 0)
-            self._indexed_to = mark.position
-            if end.position - mark.position > INTERVAL:
-                self._index_from(mark)
-            return
-        index.keep(0)
-        self._indexed_to = -INTERVAL
-        if end.position:
-            self._index_from(Mark(base, 0, base, max_timestamp_before(self._directory, base)))
-
-    def _index_from(self, start: Mark) -> None:
-        assert self._segment is not None
-        latest = start.max_timestamp
-        for header in self._segment.headers(start.position, self._end.position):
-            if self._index_is_due(header):
-                self._add_to_index(header, latest)
-            latest = max(latest, header.max_timestamp)
-
-    def _index_is_due(self, header: BatchHeader) -> bool:
-        return header.position - self._indexed_to >= INTERVAL
-
-    def _add_to_index(self, header: BatchHeader, max_timestamp_before: int) -> None:
-        assert self._index is not None
-        self._index.append(header, max_timestamp_before)
-        self._indexed_to = header.position
-
     def _note(self, header: BatchHeader) -> None:
         """Move the end past a batch that is in the file."""
         end = self._end
@@ -338,9 +293,7 @@ class Appender:
         self._close_segment()
         self._segment = Segment(self._directory, end.offset, writable=True)
         self._end = Mark(end.offset, 0, end.offset, end.max_timestamp)
-        self._index = SparseIndex(layout.index_path(self._directory, end.offset), writable=True)
-        self._index.keep(0)
-        self._indexed_to = -INTERVAL
+        self._index = ActiveIndex(self._directory, self._segment, self._end)
         self._first_timestamp = None
         self._checkpoint(self._end)
         return self._segment
