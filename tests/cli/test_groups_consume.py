@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamcli.groups.journal import RESET, Commit, Journal
+from streamcli.groups.journal import COMMIT, RESET, Commit, Journal
 from tests.cli.test_signals import shell
 from tests.support.command import finish, ok, refused, run, started
 from tests.support.groups import described, offsets, owners, wait_for_members
@@ -202,11 +202,13 @@ def test_a_bounded_run_waits_for_whoever_is_moving_the_offsets(log_directory: Pa
         assert finish(waiting) == (0, numbered(2), "")
 
 
-def test_a_commit_past_the_end_of_the_log_is_refused_with_a_remedy() -> None:
-    ok("produce", "t", stdin=numbered(*range(5)))
-    ok("consume", "t", "-g", "g")
-    ok("topics", "delete", "t", "-y")
+def test_a_commit_past_the_end_of_the_log_is_refused_with_a_remedy(log_directory: Path) -> None:
+    """As after the log was replaced by an older copy of it."""
     ok("produce", "t", stdin=numbered(1))
+    ok("consume", "t", "-g", "g")
+    group = log_directory / "groups" / "g"
+    journal = Journal(str(group / "commits"), str(group / "commits.lock"), DEADLINE)
+    journal.append([Commit(1, COMMIT, "t", 0, 5, "1-abcdef")])
     for follow in ([], ["-f"]):
         line = refused(5, "consume", "t", "-g", "g", *follow)
         assert "committed offset 5" in line
