@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from streamcli.engine import group_admin
-from streamcli.engine.verify import COMMITS, CONFIG, Finding, Verification, greatest_commits
+from streamcli.engine.verify import COMMITS, CONFIG, UNREADABLE, Finding, Verification, greatest_commits
 from streamcli.groups.journal import DamagedCommits
 from streamcli.groups.salvage import Salvaged, salvage
 from streamcli.storage.append import Appender, RollPolicy
@@ -46,10 +46,13 @@ class Repairs:
     def run(self) -> Iterator[RepairedFinding]:
         """Each problem as it is dealt with. Topics' configs first: a partition is repaired by its topic's config."""
         findings = list(Verification(self._directory, self._topics).findings())
+        for finding in findings:
+            if finding.problem.part == UNREADABLE:
+                yield RepairedFinding(finding, Repair(finding.problem, "left as it is", is_mended=False))
         configs = [finding for finding in findings if finding.problem.part == CONFIG]
         for finding in configs:
             yield RepairedFinding(finding, self._mend_config(finding))
-        others = [finding for finding in findings if finding.problem.part != CONFIG]
+        others = [finding for finding in findings if finding.problem.part not in (CONFIG, UNREADABLE)]
         for (topic, partition, group), found in groupby(others, key=lambda f: (f.topic, f.partition, f.group)):
             if group is not None:
                 yield from (RepairedFinding(finding, self._mend_commits(finding)) for finding in found)

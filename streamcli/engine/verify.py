@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,12 +14,12 @@ from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
 from streamcli.storage.verify import LOG, PartitionCheck, Problem
 
-CONFIG, COMMITS = "config", "commits"
+CONFIG, COMMITS, UNREADABLE = "config", "commits", "unreadable"
 
 
 class Finding(NamedTuple):
     """A problem and whose it is: a partition's, a topic's (partition None) or a group's. part of the problem: as in
-    storage.verify, or CONFIG or COMMITS."""
+    storage.verify, CONFIG, COMMITS, or UNREADABLE for what could not be looked at."""
 
     topic: str | None
     partition: int | None
@@ -63,19 +64,29 @@ class Verification:
             reason = "the topic has partitions and no config" if isinstance(error, NotFound) else str(error)
             yield Finding(topic, None, None, Problem(CONFIG, reason, path))
             count = max(there, default=-1) + 1
+        except OSError as error:
+            yield Finding(topic, None, None, Problem(UNREADABLE, _reason(error), self._directory.config_path(topic)))
+            count = max(there, default=-1) + 1
         for number in range(count):
             self.partitions += 1
-            path = self._directory.partition_path(topic, number)
-            if number not in there:
-                yield Finding(topic, number, None, Problem(LOG, "the partition's directory is gone", path))
-                continue
-            check = PartitionCheck(path)
-            for problem in check.problems():
-                yield Finding(topic, number, None, problem)
-            self.records += check.records
-            self.batches += check.batches
-            self.size += check.size
-            self.lost += check.lost
+            try:
+                yield from self._check_partition(topic, number, is_there=number in there)
+            except (StreamcliError, OSError) as error:  # a link in its place, no permission, a failing disk
+                path = getattr(error, "filename", None) or os.path.join(self._directory.topics_directory(), topic)
+                yield Finding(topic, number, None, Problem(UNREADABLE, _reason(error), path))
+
+    def _check_partition(self, topic: str, number: int, *, is_there: bool) -> Iterator[Finding]:
+        path = self._directory.partition_path(topic, number)
+        if not is_there:
+            yield Finding(topic, number, None, Problem(LOG, "the partition's directory is gone", path))
+            return
+        check = PartitionCheck(path)
+        for problem in check.problems():
+            yield Finding(topic, number, None, problem)
+        self.records += check.records
+        self.batches += check.batches
+        self.size += check.size
+        self.lost += check.lost
 
     def _read_commits(self) -> tuple[dict[str, dict[TopicPartition, int]], list[Finding]]:
         """What each group has committed, before the ends of the logs are looked at: so it cannot lie behind them."""
@@ -89,6 +100,9 @@ class Verification:
                 continue
             except DamagedCommits as error:
                 findings.append(Finding(None, None, name, Problem(COMMITS, str(error), error.path)))
+            except OSError as error:
+                path = group_admin.open_group(self._directory, name).journal.path
+                findings.append(Finding(None, None, name, Problem(UNREADABLE, _reason(error), path)))
             self.groups += 1
         return commits, findings
 
@@ -112,8 +126,12 @@ class Verification:
         """The log end offset; None where that is a problem of the partition's, or there is no such partition."""
         try:
             return Log(self._directory.partition_directory(topic, partition)).end().offset
-        except (StreamcliError, FileNotFoundError, NotADirectoryError):
+        except (StreamcliError, OSError):
             return None
+
+
+def _reason(error: StreamcliError | OSError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def greatest_commits(directory: LogDirectory) -> dict[TopicPartition, int]:
@@ -122,7 +140,7 @@ def greatest_commits(directory: LogDirectory) -> dict[TopicPartition, int]:
     for name in group_admin.group_names(directory):
         try:
             committed = group_admin.open_group(directory, name).journal.committed()
-        except StreamcliError:
+        except (StreamcliError, OSError):
             continue
         for place, offset in committed.items():
             greatest[place] = max(offset, greatest.get(place, 0))

@@ -323,3 +323,19 @@ def test_verify_needs_no_right_to_write_and_changes_nothing(partition: Path, log
     assert {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in log_directory.rglob("*") if path.is_file()
     } == before
+
+
+def test_what_cannot_be_looked_at_hides_nothing_else(log_directory: Path) -> None:
+    for topic in "tuvw":
+        ok("produce", topic, stdin=b"1\n")
+    aside = log_directory.parent / "aside"
+    (log_directory / "topics" / "t" / "0").rename(aside)
+    (log_directory / "topics" / "t" / "0").symlink_to(aside)
+    for path in (segment(log_directory / "topics" / "u" / "0"), log_directory / "topics" / "v" / "config.json"):
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+    flip(segment(log_directory / "topics" / "w" / "0"), HEADER_SIZE + 10)
+    parts = {found["topic"]: found["part"] for found in found_by("verify")}
+    assert parts == {"t": "unreadable", "u": "unreadable", "v": "unreadable", "w": "log"}
+    assert {done["topic"]: done["mended"] for done in found_by("repair")} == {**dict.fromkeys("tuv", False), "w": True}
+    assert run("verify").status == 6
