@@ -210,8 +210,13 @@ class Journal:
 
     def unfinished(self) -> int:
         """Bytes at the end that are no whole line and do not count: an append that did not finish."""
+        if not self._unfinished():
+            return 0
         with self.locked():  # not of one that is just being written
-            data = self.read_bytes()
+            return self._unfinished()
+
+    def _unfinished(self) -> int:
+        data = self.read_bytes()
         return len(data) - decode_journal(data, self._path)[1]
 
     def append(self, commits: Iterable[Commit], *, still: Callable[[Commit], bool] = lambda _: True) -> list[Commit]:
