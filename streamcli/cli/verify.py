@@ -27,6 +27,9 @@ def verify(context: Context, topics: list[str], json: bool) -> int:
     if not topics:
         context.tell_strangers(strangers.anywhere(directory.path))
     if found:
+        if not json:
+            problems = "a problem" if found == 1 else f"{found} problems"
+            context.notice(f"{problems} found: `streamcli repair` keeps a copy of what is damaged, and all else goes on")
         return CorruptData.status
     if not json:
         print(_all_is_well(verification))
