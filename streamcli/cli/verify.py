@@ -29,9 +29,11 @@ def verify(context: Context, topics: list[str], json: bool) -> int:
     if found:
         if not json:
             problems = "a problem" if found == 1 else f"{found} problems"
-            context.notice(f"{problems} found: `streamcli repair` keeps a copy of what is damaged, and all else goes on")
+            context.notice(
+                f"{problems} found: `streamcli repair` keeps a copy of what is damaged, and all else goes on"
+            )
         return CorruptData.status
-    if not json:
+    if not json and not context.quiet:
         print(_all_is_well(verification))
     return 0
 
@@ -50,7 +52,7 @@ def repair(context: Context, topics: list[str], json: bool) -> int:
         else:
             kept = "" if done.kept is None else f"; a copy is in {done.kept}"
             print(show(f"{_line(finding)}: {done.done}{kept}"), flush=True)
-    if not found and not json:
+    if not found and not json and not context.quiet:
         print("nothing to repair")
     return status
 

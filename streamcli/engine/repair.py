@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import NamedTuple
 
@@ -10,10 +11,12 @@ from streamcli.engine import group_admin
 from streamcli.engine.verify import COMMITS, CONFIG, UNREADABLE, Finding, Verification, greatest_commits
 from streamcli.groups.journal import DamagedCommits
 from streamcli.groups.salvage import Salvaged, salvage
+from streamcli.record.errors import CorruptData
 from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
 from streamcli.storage.repair import Repair, repair_partition
+from streamcli.storage.verify import PartitionCheck
 
 
 class RepairedFinding(NamedTuple):
@@ -63,10 +66,17 @@ class Repairs:
 
     def _mend_config(self, finding: Finding) -> Repair:
         assert finding.topic is not None
+        if not self._directory.partitions_without_config(finding.topic):
+            return Repair(finding.problem, "left as it is: there is no partition 0", is_mended=False)
         kept = self._directory.restore_config(finding.topic)
         count = self._directory.config(finding.topic).partitions
+        if (self._directory.partition_numbers(finding.topic) or [0])[-1] >= count:
+            done = f"left as it is: partitions 0 to {count - 1} are the topic's; move the other directories elsewhere"
+            return Repair(finding.problem, done, is_mended=False, kept=kept)
         partitions = "1 partition" if count == 1 else f"{count} partitions"
-        return Repair(finding.problem, f"made anew for {partitions}, with default settings", kept=kept)
+        return Repair(
+            finding.problem, f"made anew for {partitions}, with what could be read of its settings", kept=kept
+        )
 
     def _mend_partition(self, topic: str, partition: int, found: list[Finding]) -> Iterator[RepairedFinding]:
         committed = self._committed.get((topic, partition), 0)
@@ -76,23 +86,35 @@ class Repairs:
             yield RepairedFinding(found[0], Repair(found[0].problem, done))
             return
         path = self._directory.partition_directory(topic, partition)
+        timeout = self._directory.lock_timeout
+        problems = [finding.problem for finding in found]
+        with self._appender(topic, partition) as appender:
+            repairs = repair_partition(path, problems, appender, lock_timeout=timeout, committed=committed)
+        left = {(repair.problem.path, repair.problem.position) for repair in repairs if not repair.is_mended}
+        for problem in PartitionCheck(path).problems():
+            if (problem.path, problem.position) not in left:
+                repairs.append(Repair(problem, "left as it is: it could not be mended", is_mended=False))
+        for repair in repairs:
+            yield RepairedFinding(Finding(topic, partition, None, repair.problem), repair)
+
+    @contextmanager
+    def _appender(self, topic: str, partition: int) -> Iterator[Appender]:
         config = self._directory.config(topic)
         policy = RollPolicy(config.value("segment.bytes"), config.value("segment.ms"))
+        path = self._directory.partition_directory(topic, partition)
         timeout = self._directory.lock_timeout
         appender = Appender(path, policy, lock_timeout=timeout, clock=self._clock, warn=self._warn)
         try:
-            problems = [finding.problem for finding in found]
-            for repair in repair_partition(path, problems, appender, lock_timeout=timeout, committed=committed):
-                yield RepairedFinding(Finding(topic, partition, None, repair.problem), repair)
+            yield appender
         finally:
             appender.close()
 
     def _mend_commits(self, finding: Finding) -> Repair:
-        """A journal is made of its whole lines. Where a group goes on whose log has become shorter is for a person to say."""
+        """A journal is made of its whole lines."""
         assert finding.problem.part == COMMITS
         assert finding.group is not None
         if finding.topic is not None:
-            return self._look_at_end_again(finding)
+            return self._go_on_after_commit(finding)
         try:
             salvaged = salvage(group_admin.open_group(self._directory, finding.group).journal)
         except DamagedCommits:
@@ -102,14 +124,20 @@ class Repairs:
             return Repair(finding.problem, "somebody else has repaired it")
         return Repair(finding.problem, _salvaged_in_words(salvaged), kept=salvaged.kept)
 
-    def _look_at_end_again(self, finding: Finding) -> Repair:
-        """A commit after the end of a log: the partition's own repair may have brought the end back."""
+    def _go_on_after_commit(self, finding: Finding) -> Repair:
+        """A commit after the end of a log: records that were consumed are missing there, and their offsets are lost."""
         assert finding.topic is not None
         assert finding.partition is not None
+        committed = finding.problem.next_offset or 0
         path = self._directory.partition_directory(finding.topic, finding.partition)
-        if Log(path).end().offset >= (finding.problem.next_offset or 0):
-            return Repair(finding.problem, "the log goes on there now")
-        return Repair(finding.problem, "left as it is", is_mended=False)
+        try:
+            with self._appender(finding.topic, finding.partition) as appender:
+                appender.go_on_at(committed)
+        except CorruptData as error:
+            return Repair(finding.problem, f"left as it is: {error}", is_mended=False)
+        if Log(path).end().offset < committed:
+            return Repair(finding.problem, "left as it is: so many offsets cannot be lost", is_mended=False)
+        return Repair(finding.problem, "the offsets up to it are marked as lost, and the log goes on there")
 
 
 def _salvaged_in_words(salvaged: Salvaged) -> str:

@@ -63,10 +63,14 @@ class Verification:
             path = self._directory.config_path(topic)
             reason = "the topic has partitions and no config" if isinstance(error, NotFound) else str(error)
             yield Finding(topic, None, None, Problem(CONFIG, reason, path))
-            count = max(there, default=-1) + 1
+            count = self._directory.partitions_without_config(topic)
         except OSError as error:
             yield Finding(topic, None, None, Problem(UNREADABLE, _reason(error), self._directory.config_path(topic)))
-            count = max(there, default=-1) + 1
+            count = self._directory.partitions_without_config(topic)
+        else:
+            if there and there[-1] >= count:
+                reason = f"the config says {count} partitions, and there is a directory of partition {there[-1]}"
+                yield Finding(topic, None, None, Problem(CONFIG, reason, self._directory.config_path(topic)))
         for number in range(count):
             self.partitions += 1
             try:
@@ -99,8 +103,12 @@ class Verification:
             except NotFound:
                 continue
             except DamagedCommits as error:
+                if self._chosen is not None:
+                    continue
                 findings.append(Finding(None, None, name, Problem(COMMITS, str(error), error.path)))
             except OSError as error:
+                if self._chosen is not None:
+                    continue
                 path = group_admin.open_group(self._directory, name).journal.path
                 findings.append(Finding(None, None, name, Problem(UNREADABLE, _reason(error), path)))
             self.groups += 1
@@ -117,8 +125,8 @@ class Verification:
             if end is None or offset <= end:
                 continue
             reason = (
-                f"the committed offset {offset} is after the end of the log, {end}: choose where to go on with "
-                f"`streamcli groups reset {group} {topic} --to end`"
+                f"the committed offset {offset} is after the end of the log, {end}: `streamcli repair` marks the offsets between "
+                f"as lost, `streamcli groups reset {group} {topic} --to end` goes back"
             )
             yield Finding(topic, partition, group, Problem(COMMITS, reason, path, first=end, next_offset=offset))
 

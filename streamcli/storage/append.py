@@ -110,6 +110,15 @@ class Appender:
             self._open()
         self.sync()
 
+    def go_on_at(self, offset: int) -> None:
+        """Give out no offset before this one any more: those that were not written yet are marked as lost."""
+        self._raise_what_failed()
+        with self._lock:
+            segment = self._catch_up()
+            if self._end.offset < offset:
+                self._mark_lost(segment, offset)
+        self.sync()
+
     def sync(self) -> None:
         """Make everything up to this appender's last batch durable, and say so in the checkpoint.
 
@@ -243,20 +252,24 @@ class Appender:
     def _mark_missing(self, segment: Segment, size: int) -> None:
         """Go on after what is there, but not with offsets that were given out: a group would take new records for old."""
         known = read_checkpoint(self._directory)
-        first = self._end.offset
-        if known is not None and first < known.offset <= first + LONGEST_LOSS:
-            mark = encode_lost(
-                position=self._end.position, base_offset=first, next_offset=known.offset, length=HEADER_SIZE
-            )
-            durable.write_all(segment.fd, mark, self._end.position)
-            self._sync_data(segment.fd)
-            self._note(decode_header(mark, self._end.position))
-            segment.forget()
+        if known is not None and self._end.offset < known.offset:
+            self._mark_lost(segment, known.offset)
         self._warn(
             f"{size} bytes that were known to be on disk are missing at the end of the log ({segment.path}): was the file "
             f"cut or restored from a copy? Going on at offset {self._end.offset}"
         )
         self._checkpoint(self._end, believe=True)
+
+    def _mark_lost(self, segment: Segment, next_offset: int) -> None:
+        """Write a mark at the end of the log, on disk, for the offsets before this one. One that cannot be is left out."""
+        position, first = self._end.position, self._end.offset
+        if next_offset - first > LONGEST_LOSS:
+            return
+        mark = encode_lost(position=position, base_offset=first, next_offset=next_offset, length=HEADER_SIZE)
+        durable.write_all(segment.fd, mark, position)
+        self._sync_data(segment.fd)
+        self._note(decode_header(mark, position))
+        segment.forget()
 
     def _note(self, header: BatchHeader) -> None:
         """Move the end past a batch that is in the file."""

@@ -76,6 +76,8 @@ class Cursor:
                     return None
                 continue
             if self._expected is not None and header.base_offset != self._expected:
+                if not self._may_follow(header):
+                    self._check_damage(segment, "a batch of other offsets lies here", self._limit(segment))
                 self._report_gap(segment, header.base_offset)
             if header.record_count and header.next_offset > self.offset:
                 self._header = header
@@ -152,6 +154,9 @@ class Cursor:
         if not self._bases:
             return
         segment = self._open(self._bases[max(bisect_right(self._bases, offset) - 1, 0)])
+        if offset <= segment.base_offset:  # no index is needed
+            self._expected = segment.base_offset
+            return
         closed = segment.base_offset != self._bases[-1]
         entry = lookup(self._directory, segment, lambda entry: entry.base_offset <= offset, closed=closed)
         self._position = entry.position if entry else 0
@@ -192,15 +197,29 @@ class Cursor:
                     return None
                 reason = "the batch is cut short"
             segment.forget()
+            if look and self._is_before_others(segment, self._position, limit):
+                break
             if look:
                 time.sleep(_PAUSE)
             limit = self._limit(segment)
         self._check_damage(segment, reason, limit)
         return None
 
+    def _may_follow(self, header: BatchHeader) -> bool:
+        """Whether a batch can belong at the position, behind a gap perhaps: one that was written elsewhere cannot."""
+        successor = self._successor()
+        begins_after = self._expected is None or header.base_offset >= self._expected
+        return begins_after and (successor is None or header.next_offset <= successor)
+
+    def _next_that_may_follow(self, segment: Segment, limit: int) -> BatchHeader | None:
+        after = segment.next_valid(self._position, limit)
+        while after is not None and not self._may_follow(after):
+            after = segment.next_valid(after.position, limit)
+        return after
+
     def _check_damage(self, segment: Segment, reason: str, limit: int) -> None:
         """Raise CorruptData with the extent of the damage, or return where it is only an unfinished tail."""
-        after = segment.next_valid(self._position, limit)
+        after = self._next_that_may_follow(segment, limit)
         if after is not None:
             self._fail(segment, reason, after.position - self._position, after.base_offset)
         successor = self._successor()
@@ -226,10 +245,12 @@ class Cursor:
             except InvalidBatch as error:
                 reason = str(error)
             segment.forget()
-            if look:
-                time.sleep(_PAUSE)
             if self._is_replaced(segment, header):
                 return None
+            if look and self._is_before_others(segment, header.end - 1, self._limit(segment)):
+                break
+            if look:
+                time.sleep(_PAUSE)
         length = header.end - header.position
         raise CorruptData(
             reason,
@@ -239,6 +260,10 @@ class Cursor:
             first=header.base_offset,
             next_offset=header.next_offset,
         )
+
+    def _is_before_others(self, segment: Segment, position: int, limit: int) -> bool:
+        """Whether a batch or a segment follows what fails at a position, so that it is no append in flight."""
+        return self._successor() is not None or segment.next_valid(position, limit) is not None
 
     def _is_replaced(self, segment: Segment, header: BatchHeader) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from streamcli.record.errors import NotFound, StreamcliError, UsageError
 from streamcli.storage import durable, layout
@@ -108,23 +108,32 @@ class LogDirectory:
         """The partitions of which there is a directory, ascending, whatever the config says."""
         refuse_links(self.path, layout.TOPICS, topic)
         try:
-            return layout.partition_numbers(layout.topic_directory(self.path, topic))
+            found = layout.partition_numbers(layout.topic_directory(self.path, topic))
         except (FileNotFoundError, NotADirectoryError):
             return []
+        return [number for number in found if number < MAX_PARTITIONS]
+
+    def partitions_without_config(self, topic: str) -> int:
+        """How many partitions there are by their directories: all up to the first number that is missing."""
+        numbers = self.partition_numbers(topic)
+        return next((number for number, found in enumerate(numbers) if number != found), len(numbers))
 
     def restore_config(self, topic: str) -> str | None:
-        """Replace a config that is damaged or gone by one with default settings for the partitions that are there.
+        """Replace a config that is damaged, gone, or knows too few partitions, by one for the partitions that are there, with
+        the settings of before where these can be read, else the default ones.
 
-        Returns where a copy of the damaged one is kept.
+        Returns where a copy of the one before is kept.
         """
         path = self.config_path(topic)
         kept = None
         with self._changing_topics():
-            numbers = self.partition_numbers(topic)
+            partitions, overrides = self.partitions_without_config(topic), {}
+            with suppress(StreamcliError):
+                overrides = self.config(topic).overrides
             if os.path.lexists(path):
                 kept = layout.free_name(f"{path}.damaged")
                 durable.rename_file(path, kept)
-            durable.replace_file(path, encode_config(TopicConfig(max(numbers, default=0) + 1, {})))
+            durable.replace_file(path, encode_config(TopicConfig(max(partitions, 1), overrides)))
         return kept
 
     def restore_partition(self, topic: str, partition: int, base_offset: int) -> None:

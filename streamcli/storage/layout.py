@@ -141,7 +141,8 @@ def cut_path(segment: str, position: int) -> str:
 def damaged_path(segment: str, position: int, first: int, next_offset: int | None) -> str:
     """A free name beside `segment` for damaged bytes at `position` that repair gives up, with the offsets they held."""
     last = "on" if next_offset is None else str(next_offset - 1)
-    return free_name(f"{segment.removesuffix(SEGMENT_SUFFIX)}.damaged-{position}-offsets-{first}-{last}")
+    offsets = "no-offsets" if next_offset == first else f"offsets-{first}-{last}"
+    return free_name(f"{segment.removesuffix(SEGMENT_SUFFIX)}.damaged-{position}-{offsets}")
 
 
 def free_name(stem: str) -> str:

@@ -12,7 +12,6 @@ mark there stands for all that the checkpoint, or a group's commit, says there w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamcli.record.errors import CorruptData
@@ -39,34 +38,49 @@ class Repair(NamedTuple):
 
 def repair_partition(
     partition_directory: str, problems: list[Problem], appender: Appender, *, lock_timeout: float, committed: int
-) -> Iterator[Repair]:
+) -> list[Repair]:
     """Mend what `PartitionCheck` found there. committed: the greatest offset that a group committed.
 
-    Each problem is looked at again under the append lock: what somebody else has repaired meanwhile is passed by.
+    Each problem is looked at again under the append lock, held for that moment: what somebody else has repaired meanwhile is
+    passed by. What cannot be mended, no room for a copy say, is left, and hinders nothing else.
     """
     lock = ExclusiveLock(os.path.join(partition_directory, layout.LOCK), lock_timeout)
+    repairs = []
     try:
-        with lock:
-            for problem in problems:
-                if problem.part == LOG:
-                    yield from _mend_log(partition_directory, problem, committed)
-            yield from _mend_indexes(partition_directory, [problem for problem in problems if problem.part != LOG])
-        if all(problem.part != LOG or problem.position is not None for problem in problems):
-            appender.recover()
+        for problem in problems:
+            with lock:
+                try:
+                    repair = _mend(partition_directory, problem, committed)
+                except OSError as error:
+                    repair = Repair(problem, f"left as it is: {error.strerror}", is_mended=False)
+            if repair is not None:
+                repairs.append(repair)
     finally:
         lock.close()
+    try:
+        appender.recover()
+        appender.go_on_at(committed)  # where a group has it, the records before are lost with all trace of them
+    except (CorruptData, OSError) as error:
+        repairs.append(Repair(problems[-1], f"the log cannot be written: {error}", is_mended=False))
+    return repairs
 
 
-def _mend_log(directory: str, problem: Problem, committed: int) -> Iterator[Repair]:
+def _mend(directory: str, problem: Problem, committed: int) -> Repair | None:
+    """None when the problem is gone."""
+    if problem.part == INDEX:
+        return _mend_index(directory, problem)
+    if problem.part != LOG:
+        durable.remove_file(problem.path)
+        durable.sync_directory(directory)
+        return Repair(problem, "written anew")
     if problem.position is None:
-        yield _make_segment(directory, problem, committed)
-        return
+        return _make_segment(directory, problem, committed)
     found = _look_again(directory, problem)
     if found is None:
-        return
+        return None
     segment = Segment(directory, layout.segment_base(found.path), writable=True)
     try:
-        yield _give_up(directory, segment, found, committed)
+        return _give_up(directory, segment, found, committed)
     finally:
         segment.close()
 
@@ -83,7 +97,8 @@ def _make_segment(directory: str, problem: Problem, committed: int) -> Repair:
 def _look_again(directory: str, problem: Problem) -> Problem | None:
     """The problem as it is now, under the append lock; None when it is gone."""
     before = max(layout.segment_base(problem.path), (problem.first or 0) - 1)  # a reader of `first` may begin after it
-    for found in PartitionCheck(directory).problems_from(before):
+    until = (layout.segment_base(problem.path), problem.position or 0)
+    for found in PartitionCheck(directory).problems_from(before, until):
         if found.part == LOG and (found.path, found.position) == (problem.path, problem.position):
             return found
     return None
@@ -138,32 +153,28 @@ def _mark(position: int, length: int, first: int, next_offset: int, *, is_tail: 
     return encode_lost(position=position, base_offset=first, next_offset=next_offset, length=length)
 
 
-def _mend_indexes(directory: str, problems: list[Problem]) -> Iterator[Repair]:
-    """Indexes and the checkpoint: the latter is written anew by the recovery that follows."""
-    for problem in problems:
-        if problem.part == INDEX:
-            segment = Segment(directory, layout.segment_base(problem.path))
-            try:
-                _renew_index(directory, segment, problem.position or 0, of_index=True)
-            finally:
-                segment.close()
-            yield Repair(problem, "made anew from the log")
-        else:
-            yield Repair(problem, "written anew")
+def _mend_index(directory: str, problem: Problem) -> Repair:
+    segment = Segment(directory, layout.segment_base(problem.path))
+    try:
+        if _renew_index(directory, segment, problem.position or 0, of_index=True):
+            return Repair(problem, "made anew from the log")
+        return Repair(problem, "left as it is: it cannot be written", is_mended=False)
+    finally:
+        segment.close()
 
 
-def _renew_index(directory: str, segment: Segment, position: int, *, of_index: bool = False) -> None:
+def _renew_index(directory: str, segment: Segment, position: int, *, of_index: bool = False) -> bool:
     """Make the index right again from `position` on, in the segment or with `of_index` in the index.
 
-    That of the active segment is only cut: its appenders have it open, and fill it in.
+    That of the active segment is only cut: its appenders have it open, and fill it in. False where it cannot be written.
     """
     if not _is_last(directory, segment):
-        rebuild_index(directory, segment)
-        return
+        return rebuild_index(directory, segment)
     index = SparseIndex(layout.index_path(directory, segment.base_offset), writable=True)
     try:
         before = index.last_where(lambda entry: entry.position < position)
         index.keep(position // ENTRY_SIZE if of_index else before[0] + 1 if before else 0)
+        return True
     finally:
         index.close()
 

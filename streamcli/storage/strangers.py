@@ -97,6 +97,8 @@ def _names(directory: str) -> list[str]:
 
 def _strange(directory: str, is_ours: Callable[[os.DirEntry[str]], bool]) -> list[str]:
     """The paths in `directory` that are not ours, sorted; none where it cannot be read."""
+    if os.path.islink(directory):  # told as a stranger itself, and not followed
+        return []
     try:
         with os.scandir(directory) as entries:
             found = [e.path for e in entries if not e.name.startswith(layout.TEMPORARY) and not is_ours(e)]

@@ -145,7 +145,11 @@ def _scan(segment: Segment, start: Mark, size: int, *, verify: bool) -> tuple[Ma
     """
     _, position, offset, latest = start
     while True:
+        is_misplaced = False
         for header in segment.headers(position, size):
+            if header.base_offset < offset:  # offsets rise: it was written elsewhere, and came here by a copy
+                is_misplaced = True
+                break
             if verify:
                 try:
                     segment.body_of(header)
@@ -156,14 +160,11 @@ def _scan(segment: Segment, start: Mark, size: int, *, verify: bool) -> tuple[Ma
         end = Mark(segment.base_offset, position, offset, latest)
         if position == size:
             return end, CLEAN
-        if size - position < HEADER_SIZE:
+        if not is_misplaced and _begins_batch(segment, position, size):
             return end, TORN
-        try:
-            if segment.header_at(position) is not None:
-                return end, TORN
-        except InvalidBatch:
-            pass
         after = None if verify else segment.next_valid(position, size)
+        while after is not None and after.base_offset < offset:
+            after = segment.next_valid(after.position, size)
         if after is None:
             return end, DAMAGED
         position = after.position

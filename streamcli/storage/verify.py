@@ -17,6 +17,7 @@ from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
 from streamcli.storage.index import ENTRY_SIZE, SparseIndex
 from streamcli.storage.log import Log
+from streamcli.storage.tail import DAMAGED, UNKNOWN
 
 LOG, INDEX, CHECKPOINT = "log", "index", "checkpoint"
 
@@ -71,8 +72,8 @@ class PartitionCheck:
         yield from self.problems_from(Log(self._directory).start())
         yield from self._close_index()
 
-    def problems_from(self, offset: int) -> Iterator[Problem]:
-        """The problems of the log from `offset` on, and of the checkpoint."""
+    def problems_from(self, offset: int, until: tuple[int, int] | None = None) -> Iterator[Problem]:
+        """The problems of the log from `offset` on, and of the checkpoint. until: (segment, position) to go no further than."""
         log = Log(self._directory)
         checkpoint, problem = _read_checkpoint(self._directory)
         if problem is not None:
@@ -80,18 +81,18 @@ class PartitionCheck:
         tail = log.tail()
         if checkpoint is None or not durable.is_this_boot(checkpoint.boot_id):
             self._unmended = tail.end.segment
-        if tail.missing:
+        if tail.missing and tail.kind not in (DAMAGED, UNKNOWN):  # else the damage there is told, up to the end
             reason = f"{tail.missing} bytes that were known to be on disk are missing at the end of the log"
             path = layout.segment_path(self._directory, tail.end.segment)
             next_offset = checkpoint.offset if checkpoint else None
             yield Problem(LOG, reason, path, tail.end.position, None, tail.end.offset, next_offset)
         cursor = log.cursor(max(offset, log.start()), tail.end)
         try:
-            yield from self._read(cursor)
+            yield from self._read(cursor, checkpoint, until)
         finally:
             cursor.close()
 
-    def _read(self, cursor: Cursor) -> Iterator[Problem]:
+    def _read(self, cursor: Cursor, checkpoint: Checkpoint | None, until: tuple[int, int] | None) -> Iterator[Problem]:
         while True:
             try:
                 header = cursor.peek()
@@ -99,6 +100,8 @@ class PartitionCheck:
                 if header is None:
                     return
                 base = cursor.segment_base
+                if until is not None and (base, header.position) > until:
+                    return
                 batch = cursor.take()
                 if batch is None:
                     continue  # cut off by a recovery meanwhile: it was never whole
@@ -113,6 +116,15 @@ class PartitionCheck:
             self.records += header.record_count
             self.batches += 1
             self.size += header.end - header.position
+            if (
+                checkpoint is not None
+                and (base, header.end) == checkpoint[1:3]
+                and header.next_offset != checkpoint.offset
+            ):
+                path = os.path.join(self._directory, layout.CHECKPOINT)
+                yield Problem(
+                    CHECKPOINT, f"the checkpoint says offset {checkpoint.offset} for {header.next_offset}", path
+                )
             yield from self._check_index(base, header)
 
     def _count_lost(self, cursor: Cursor) -> None:

@@ -268,17 +268,146 @@ def test_a_journal_without_a_whole_line_is_for_a_person_to_decide(partition: Pat
     assert run("repair").status == 6
 
 
-def test_a_commit_after_the_end_of_the_log_is_told_and_left(log_directory: Path) -> None:
-    ok("produce", "t", stdin=b"1\n2\n3\n")
+def test_offsets_that_a_group_committed_are_not_given_out_again(log_directory: Path) -> None:
+    """Nothing but the commit knows of the records that were cut off."""
+    ok("produce", "t", stdin=b"1\n2\n")
+    ok("produce", "t", stdin=b"3\n4\n")
     ok("consume", "t", "-g", "g")
-    copy = log_directory / "topics" / "t"
-    ok("produce", "u", stdin=b"1\n")
-    shutil.rmtree(copy)
-    (log_directory / "topics" / "u").rename(copy)
+    partition = log_directory / "topics" / "t" / "0"
+    os.truncate(segment(partition), batch_starts(segment(partition))[1])
+    (partition / "checkpoint").unlink()
     [finding] = found_by("verify")
-    assert (finding["group"], finding["first_offset"], finding["next_offset"]) == ("g", 1, 3)
-    assert "groups reset g t --to end" in finding["reason"]
-    assert run("repair").status == 6
+    assert (finding["group"], finding["first_offset"], finding["next_offset"]) == ("g", 2, 4)
+    assert "streamcli repair" in finding["reason"]
+    [done] = found_by("repair")
+    assert done["mended"]
+    assert ok("produce", "t", "--offsets", stdin=b"new\n") == b"0 4\n"
+    assert run("consume", "t", "-g", "g", "-q").out == b"new\n"
+
+
+def test_a_tail_that_is_cut_short_behind_garbage_is_one_loss(partition: Path) -> None:
+    path = segment(partition)
+    data = path.read_bytes()
+    starts = batch_starts(path)
+    path.write_bytes(data[: starts[1]] + bytes(len(data) - starts[1] - 60))
+    assert all(done["mended"] for done in found_by("repair"))
+    assert b"nothing is damaged" in ok("verify")
+    assert values() == ROWS[:10]
+    assert ok("produce", "t", "--offsets", stdin=b"new\n") == b"0 30\n"
+
+
+def test_a_checkpoint_of_another_partition_is_seen(log_directory: Path) -> None:
+    ok("topics", "create", "t", "-p", "2")
+    ok("produce", "t", "-p", "0", stdin=b"aaa\n")
+    ok("produce", "t", "-p", "1", stdin=b"a\nb\n")
+    one, other = (log_directory / "topics" / "t" / number / "checkpoint" for number in "01")
+    first = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(first)
+    assert [found["part"] for found in found_by("verify")] == ["checkpoint", "checkpoint"]
+    assert all(done["mended"] for done in found_by("repair"))
+    assert ok("produce", "t", "-p", "1", "--offsets", stdin=b"c\n") == b"1 2\n"
+    assert ok("produce", "t", "-p", "0", "--offsets", stdin=b"c\n") == b"0 1\n"
+    assert b"nothing is damaged" in ok("verify")
+
+
+def test_an_append_behind_a_copied_segment_is_refused_and_repaired(rolled: Path) -> None:
+    first, _, last = sorted(rolled.glob("*.log"))
+    last.write_bytes(first.read_bytes())
+    assert run("produce", "t", stdin=b"30\n").status == 6
+    assert all(done["mended"] for done in found_by("repair"))
+    assert b"nothing is damaged" in ok("verify")
+    assert ok("produce", "t", "--offsets", stdin=b"30\n") == b"0 30\n"
+    assert numbers() == [*range(20), 30]
+
+
+@pytest.mark.parametrize("how", ["segment", "batch"])
+def test_a_batch_in_a_wrong_place_costs_no_other(log_directory: Path, how: str) -> None:
+    ok("topics", "create", "t", "-c", "segment.bytes=1K")
+    for first in range(0, 30, 2):
+        ok("produce", "t", stdin=b"".join(b"%d%s\n" % (number, b" " * 90) for number in (first, first + 1)))
+    partition = log_directory / "topics" / "t" / "0"
+    one, other = sorted(partition.glob("*.log"))[:2]
+    kept = {*range(30)} - {*range(int(other.name[:20]))} if how == "segment" else {*range(2, 30)}
+    length = None if how == "segment" else batch_starts(other)[1]
+    data = other.read_bytes()[:length]
+    one.write_bytes(data + one.read_bytes()[len(data) :])
+    assert {int(value) for value in run("consume", "t", "--skip-corrupt").out.split()} == kept
+    assert all(found["part"] == "log" for found in found_by("verify"))
+    assert all(done["mended"] for done in found_by("repair"))
+    assert b"nothing is damaged" in ok("verify")
+    assert set(numbers()) == kept
+
+
+def test_verify_writes_nothing_where_an_index_is_gone(rolled: Path) -> None:
+    index = sorted(rolled.glob("*.index"))[0]
+    index.write_bytes(b"?" * 32)
+    assert [found["part"] for found in found_by("verify")] == ["index"]
+    assert index.read_bytes() == b"?" * 32
+    index.unlink()
+    assert found_by("verify") == []
+    assert not index.exists()
+
+
+def test_a_config_that_knows_too_few_partitions(log_directory: Path) -> None:
+    ok("topics", "create", "t", "-p", "4", "-c", "segment.ms=1h")
+    ok("produce", "t", "-p", "3", stdin=b"here\n")
+    path = log_directory / "topics" / "t" / "config.json"
+    path.write_text(path.read_text().replace("4", "2", 1))
+    [finding] = found_by("verify")
+    assert (finding["part"], "partition 3" in finding["reason"]) == ("config", True)
+    assert all(done["mended"] for done in found_by("repair"))
+    assert ok("consume", "t") == b"here\n"
+    assert b'"segment.ms":3600000' in ok("topics", "list", "--json")
+
+
+def test_a_strange_number_is_no_partition(log_directory: Path) -> None:
+    ok("produce", "t", stdin=b"1\n")
+    topic = log_directory / "topics" / "t"
+    (topic / "20000").mkdir()
+    (topic / "config.json").write_text("x")
+    assert [found["part"] for found in found_by("repair")] == ["config"]
+    assert b'"partitions":1' in run("topics", "list", "--json").out
+    assert ok("consume", "t") == b"1\n"
+
+
+def test_one_repair_is_enough_where_segment_and_checkpoint_are_gone(partition: Path) -> None:
+    segment(partition).unlink()
+    (partition / "checkpoint").write_bytes(b"x")
+    assert all(done["mended"] for done in found_by("repair"))
+    assert b"nothing is damaged" in ok("verify")
+
+
+def test_many_damaged_batches_take_no_wait_each(log_directory: Path) -> None:
+    with started("produce", "t", "--offsets", "--sync", "batch") as producer:
+        for number in range(200):
+            producer.stdin.write(b"%d\n" % number)
+            read_lines(producer.stdout, 1)
+    path = segment(log_directory / "topics" / "t" / "0")
+    data = bytearray(path.read_bytes())
+    for start in batch_starts(path)[:-1]:
+        data[start + 20] ^= 1
+    path.write_bytes(data)
+    assert run("verify").status == 6
+    assert all(done["mended"] for done in found_by("repair"))
+    assert values() == [b"199\n"]
+
+
+def test_a_reader_of_repairs_output_that_stalls_holds_up_nobody(partition: Path) -> None:
+    flip(segment(partition), batch_starts(segment(partition))[1] + 20)
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    try:
+        while os.write(writable, b"x" * 4096):
+            pass
+    except BlockingIOError:
+        os.set_blocking(writable, True)
+    with started("repair", stdout=writable) as repair:
+        wait_until(lambda: list(partition.glob("*.damaged-*")), "the damage to be repaired")
+        assert ok("produce", "t", "--lock-timeout", "20s", "--offsets", stdin=b"new\n") == b"0 30\n"
+        repair.kill()
+    os.close(readable)
+    os.close(writable)
 
 
 def test_a_torn_tail_is_no_damage(partition: Path) -> None:
