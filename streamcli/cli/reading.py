@@ -114,6 +114,8 @@ class Reading:
             last = _last_of(self._wanted(merged(reads, self.damage)), count)
             if window >= total or sum(taken.batch.count for taken in last) >= count:
                 break
+            for read in reads:
+                read.cursor.close()
             window *= 8
         yield from last
         if self._request.follow:

@@ -240,10 +240,14 @@ class Following:
 
     def _without_deleted(self, reads: list[PartitionRead]) -> list[PartitionRead]:
         """The reads whose partition is still there; NotFound when it is a topic that was named."""
-        there = [read for read in reads if read.cursor.is_current()]
-        if len(there) < len(reads) and not self._globs:
-            topic = next(read.source.topic for read in reads if read not in there)
-            raise NotFound(f"topic {topic} was deleted while it was being read: all it had was given")
+        there = []
+        for read in reads:
+            if read.cursor.is_current():
+                there.append(read)
+                continue
+            read.cursor.close()
+            if not self._globs:
+                raise NotFound(f"topic {read.source.topic} was deleted while it was being read: all it had was given")
         return there
 
     def _new_reads(self, reads: list[PartitionRead]) -> list[PartitionRead]:

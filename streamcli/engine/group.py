@@ -72,6 +72,7 @@ class BoundedConsumer:
             self._leave()
 
     def _leave(self) -> None:
+        self.owned.close()
         for lease in self._leases.values():
             lease.release()
         self._membership.leave()
@@ -152,6 +153,7 @@ class FollowingConsumer:
         try:
             self.owned.commit()
         finally:
+            self.owned.close()
             self._share.leave()
             self._watcher.close()
 

@@ -149,6 +149,11 @@ class OwnedPartitions:
         self._owned.pop(place).read.cursor.close()
         self.forfeited.discard(place)
 
+    def close(self) -> None:
+        """Stop reading; what was read so far cannot be copied out of its file any more, and nothing is committed."""
+        for owned in self._owned.values():
+            owned.read.cursor.close()
+
     def commit_due_in(self) -> float | None:
         """Seconds until progress has to be committed; None when there is none."""
         if not self._request.commits or not self._uncommitted():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 
 from streamcli.record.batch import Columns
 from streamcli.storage.append import Appender, RollPolicy
-from tests.support.waiting import DEADLINE
+from tests.support.waiting import DEADLINE, is_ready
 
 
 def killed_writer(directory: str, policy: RollPolicy, batches: list[Columns], acknowledged: int, now: int) -> int:
@@ -22,8 +21,7 @@ def killed_writer(directory: str, policy: RollPolicy, batches: list[Columns], ac
     try:
         count = 0
         while count < acknowledged:
-            ready, _, _ = select.select([reader], [], [], DEADLINE)
-            assert ready, "the writer hangs"
+            assert is_ready(reader, DEADLINE), "the writer hangs"
             count += len(os.read(reader, acknowledged - count))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import select
 import struct
 import subprocess
 import termios
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.support.command import STREAMCLI
-from tests.support.waiting import DEADLINE
+from tests.support.waiting import DEADLINE, is_ready
 
 
 class Terminal:
@@ -32,8 +31,7 @@ class Terminal:
         """Everything shown, once it is `enough`; AssertionError when that does not come."""
         end = time.monotonic() + DEADLINE
         while not enough(self.shown):
-            ready, _, _ = select.select([self._fd], [], [], max(0, end - time.monotonic()))
-            assert ready, f"the terminal shows only {self.shown!r}"
+            assert is_ready(self._fd, max(0, end - time.monotonic())), f"the terminal shows only {self.shown!r}"
             if not self._take():
                 raise AssertionError(f"the process ended, the terminal shows only {self.shown!r}")
         return self.shown

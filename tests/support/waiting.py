@@ -20,7 +20,7 @@ def wait_until(condition: Callable[[], Any], what: str, deadline: float = DEADLI
         if found:
             return found
         assert time.monotonic() < end, f"waited {deadline:g} s for {what}"
-        select.select([], [], [], 0.005)
+        select.poll().poll(5)
 
 
 def read_until(stream: IO[bytes], enough: Callable[[bytes], bool], deadline: float = DEADLINE) -> bytes:
@@ -28,8 +28,9 @@ def read_until(stream: IO[bytes], enough: Callable[[bytes], bool], deadline: flo
     end = time.monotonic() + deadline
     found = b""
     while not enough(found):
-        ready, _, _ = select.select([stream], [], [], max(0, end - time.monotonic()))
-        assert ready, f"waited {deadline:g} s, and got only {found!r}"
+        assert is_ready(stream.fileno(), max(0, end - time.monotonic())), (
+            f"waited {deadline:g} s, and got only {found!r}"
+        )
         piece = os.read(stream.fileno(), 1 << 16)
         if not piece:
             break
@@ -44,5 +45,12 @@ def read_lines(stream: IO[bytes], count: int, deadline: float = DEADLINE) -> lis
 
 def read_now(stream: IO[bytes]) -> bytes:
     """What is there to read, or comes in a moment; nothing, where nothing is."""
-    ready, _, _ = select.select([stream], [], [], 0.05)
-    return os.read(stream.fileno(), 1 << 16) if ready else b""
+    return os.read(stream.fileno(), 1 << 16) if is_ready(stream.fileno(), 0.05) else b""
+
+
+def is_ready(fd: int, seconds: float) -> bool:
+    """Wait until `fd` can be read, or is at its end; False when that did not come. Any descriptor will do: select(2) takes
+    none of 1024 and up."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
