@@ -98,10 +98,14 @@ def _look_again(directory: str, problem: Problem) -> Problem | None:
     """The problem as it is now, under the append lock; None when it is gone."""
     before = max(layout.segment_base(problem.path), (problem.first or 0) - 1)  # a reader of `first` may begin after it
     until = (layout.segment_base(problem.path), problem.position or 0)
-    for found in PartitionCheck(directory).problems_from(before, until):
-        if found.part == LOG and (found.path, found.position) == (problem.path, problem.position):
-            return found
-    return None
+    check = PartitionCheck(directory)
+    try:
+        for found in check.problems_from(before, until):
+            if found.part == LOG and (found.path, found.position) == (problem.path, problem.position):
+                return found
+        return None
+    finally:
+        check.close()
 
 
 def _give_up(directory: str, segment: Segment, problem: Problem, committed: int) -> Repair:

@@ -72,6 +72,12 @@ class PartitionCheck:
         yield from self.problems_from(Log(self._directory).start())
         yield from self._close_index()
 
+    def close(self) -> None:
+        """Be done with a check that was not gone through to its end."""
+        if self._index is not None:
+            self._index.finish()
+            self._index = None
+
     def problems_from(self, offset: int, until: tuple[int, int] | None = None) -> Iterator[Problem]:
         """The problems of the log from `offset` on, and of the checkpoint. until: (segment, position) to go no further than."""
         log = Log(self._directory)
