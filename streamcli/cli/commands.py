@@ -343,7 +343,11 @@ VERIFY = Command(
         "with its file, position and offsets; the status is 6 if there is any.\n\n"
         "What recovery deals with by itself is no problem: an append that a dead writer did not finish, or what a power cut "
         "left after the last fsync. An index or checkpoint that is missing is none either: it is made again. "
-        "After a restart of the machine the index of a log's last segment is not checked until the next append, which mends it."
+        "After a restart of the machine the index of a log's last segment is not checked until the next append, which mends it. "
+        "Segments that are gone from a log's beginning cannot be told from what retention removes.\n\n"
+        "With --json a problem is an object with topic, partition, group, part (log, index, checkpoint, config, commits, or "
+        "unreadable for what could not be looked at), reason, path, position and length in bytes, first_offset and next_offset "
+        "(excluded); null where it does not apply or is not known."
     ),
     examples=(("streamcli verify || mail -s 'log damaged' ops < /dev/null", "in a cron job"),),
     statuses=(0, 1, 2, 4, 6),
@@ -360,7 +364,8 @@ REPAIR = Command(
         "position and the offsets, then marked as lost in the log: readers go past them, and say so. No other batch moves, "
         "and no offset that was given out is given out again. Indexes and checkpoints are made anew. A damaged config is "
         "replaced by default settings, a damaged commit journal by its whole lines; copies of both are kept.\n\n"
-        "A line is printed for each repair. The status is 6 if something could not be mended."
+        "A line is printed for each repair; with --json verify's object with done, mended, and kept, the file with the copy. The "
+        "status is 6 if something could not be mended."
     ),
     examples=(("streamcli verify; streamcli repair && streamcli verify", "look, mend, look again"),),
     statuses=(0, 1, 2, 4, 6, 7),

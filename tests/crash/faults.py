@@ -185,4 +185,6 @@ class Recorder:
         return perform()
 
     def noted(self) -> list[Noted]:
+        """What was noted; nothing more can be."""
+        os.close(self._fd)
         return [Noted.decode(line) for line in self._path.read_bytes().splitlines()]
