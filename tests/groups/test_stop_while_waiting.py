@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -76,8 +76,6 @@ def test_while_it_leaves(group: Path, form: str) -> None:
     """Its work is committed by then; who comes next sees that it is gone."""
     with ExitStack() as holding:
         with started("consume", "t", "-g", "g", "-n", "1", *FORMS[form]) as member:
-            assert member.stdout is not None
-            wait_until(lambda: list((group / "members").iterdir()), "the member")
             wait_until(lambda: offsets("g") == {("t", 0): 2} or member.poll() is not None, "the commit")
             holding.enter_context(lock_held(group / "lock"))
             member.send_signal(signal.SIGTERM)
@@ -97,10 +95,18 @@ def test_a_member_keeps_no_lock_open_that_it_gave_back(group: Path) -> None:
                 wait_until(lambda: len(assigned(group)) == 2, "a generation of two")
                 other.kill()
             wait_until(lambda: len(assigned(group)) == 1, "a generation of one")
-        opened = [f"/proc/{member.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{member.pid}/fd")]
-        assert f"{group}/lock" not in [os.readlink(name) for name in opened if os.path.lexists(name)]
+        wait_until(lambda: f"{group}/lock" not in opened_by(member.pid), "the lock to be closed")
         member.terminate()
         assert finish(member) == (143, b"", "")
+
+
+def opened_by(pid: int) -> list[str]:
+    """The files that a process has open; it may open and close some meanwhile."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
 
 
 def assigned(group: Path) -> dict[str, list[tuple[str, int]]]:
