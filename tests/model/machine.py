@@ -246,6 +246,10 @@ class DirectoryMachine(RuleBasedStateMachine):
         return header.position, header.end
 
     def reboot(self, path: str) -> None:
+        """The machine starts anew: the checkpoint is of an earlier boot, and no follower is left."""
+        for topic, partition in list(self.followers):
+            if self.directory.partition_path(topic, partition) == path:
+                self.followers.pop((topic, partition))[0].close()
         known = read_checkpoint(path)
         if known is not None:
             write_checkpoint(path, known._replace(boot_id=OTHER_BOOT))
