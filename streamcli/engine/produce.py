@@ -180,8 +180,7 @@ class Producer:
     def _appender(self, partition: int) -> Appender:
         appender = self._appenders.get(partition)
         if appender is None:
-            config = self._config
-            policy = RollPolicy(config.value("segment.bytes"), config.value("segment.ms"))
+            policy = RollPolicy.of(self._config)
             appender = self._appenders[partition] = Appender(
                 self._paths(partition), policy, lock_timeout=self._lock_timeout, clock=self._clock, warn=self._warn
             )

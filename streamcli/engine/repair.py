@@ -99,8 +99,7 @@ class Repairs:
 
     @contextmanager
     def _appender(self, topic: str, partition: int) -> Iterator[Appender]:
-        config = self._directory.config(topic)
-        policy = RollPolicy(config.value("segment.bytes"), config.value("segment.ms"))
+        policy = RollPolicy.of(self._directory.config(topic))
         path = self._directory.partition_directory(topic, partition)
         timeout = self._directory.lock_timeout
         appender = Appender(path, policy, lock_timeout=timeout, clock=self._clock, warn=self._warn)

@@ -12,6 +12,7 @@ from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage import durable, layout
 from streamcli.storage.active_index import ActiveIndex
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, sync_checkpoint, write_checkpoint
+from streamcli.storage.config import TopicConfig
 from streamcli.storage.format import (
     HEADER_SIZE,
     LONGEST_LOSS,
@@ -32,6 +33,11 @@ class RollPolicy(NamedTuple):
 
     segment_bytes: int
     segment_ms: int
+
+    @classmethod
+    def of(cls, config: TopicConfig) -> RollPolicy:
+        """That of a topic."""
+        return cls(config.value("segment.bytes"), config.value("segment.ms"))
 
 
 class SyncTicket(NamedTuple):

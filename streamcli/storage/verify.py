@@ -37,33 +37,20 @@ class Problem(NamedTuple):
     next_offset: int | None = None
 
 
-class Checked(NamedTuple):
-    """What was found to be right: records and batches, and bytes of their segments."""
-
-    records: int
-    batches: int
-    size: int
-
-
 class PartitionCheck:
     """One pass over a partition up to its end as it was at the start.
 
-    Iterate over `problems`; then `checked` says what was right, and `lost` how many records repair gave up earlier.
+    Iterate over `problems`; then records, batches and size (their bytes) say what was right, lost how many records repair
+    gave up earlier.
     """
 
     def __init__(self, partition_directory: str) -> None:
         self._directory = partition_directory
         self.records = self.batches = self.size = self.lost = 0
         self._index: _IndexCheck | None = None
-        self._unmended: int | None = (
-            None  # the segment whose index the first append since the machine started will mend
-        )
+        self._unmended: int | None = None  # the segment whose index the first append of this boot will mend
         self._inexact: str | None = None  # the last segment in which something was not read
         self._latest = NO_TIMESTAMP
-
-    @property
-    def checked(self) -> Checked:
-        return Checked(self.records, self.batches, self.size)
 
     def problems(self) -> Iterator[Problem]:
         if not layout.segment_bases(self._directory):
