@@ -11,15 +11,14 @@ from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage import durable, layout
 from streamcli.storage.active_index import ActiveIndex
+from streamcli.storage.body import Body, EncodedBody, encode_body
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, sync_checkpoint, write_checkpoint
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.format import (
     HEADER_SIZE,
     LONGEST_LOSS,
     BatchHeader,
-    Body,
     decode_header,
-    encode_batch,
     encode_lost,
 )
 from streamcli.storage.locks import ExclusiveLock
@@ -91,16 +90,17 @@ class Appender:
         deleted, that error is all that comes.
         """
         self._raise_what_failed()
+        body = encode_body(columns)  # before the lock is taken: it is the larger part of the work
         with self._lock:
             segment = self._catch_up()
             now = self._clock()
-            newest = max(columns.timestamps) if columns.timestamps else now
+            newest = body.times[1] if body.times else now
             if self._first_timestamp is not None and newest - self._first_timestamp >= self._policy.segment_ms:
                 segment = self._roll(segment)
-            header, buffers = self._encode(columns, now)
+            header, buffers = self._place(body, now)
             if header.position > 0 and header.end > self._policy.segment_bytes:
                 segment = self._roll(segment)
-                header, buffers = self._encode(columns, now)
+                header, buffers = self._place(body, now)
             self._write(segment, header, buffers)
             self._unsynced = True
             if self._index is not None:
@@ -297,8 +297,8 @@ class Appender:
             durable.truncate(segment.fd, header.position)
             raise
 
-    def _encode(self, columns: Columns, now: int) -> tuple[BatchHeader, Body]:
-        return encode_batch(columns, position=self._end.position, base_offset=self._end.offset, timestamp=now)
+    def _place(self, body: EncodedBody, now: int) -> tuple[BatchHeader, Body]:
+        return body.batch(position=self._end.position, base_offset=self._end.offset, timestamp=now)
 
     def _roll(self, segment: Segment) -> Segment:
         """Close the active segment and make the next. The old one is on disk first: only the last segment is ever unsynced."""

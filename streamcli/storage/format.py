@@ -31,13 +31,9 @@ to damage: `repair` wrote that header over the damaged bytes, of which the rest 
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgpack
 from crc32c import crc32c
-
-from streamcli.record.batch import Column, Columns
-from streamcli.record.errors import StreamcliError
 
 HEADER = struct.Struct(
     "<"
@@ -127,76 +123,11 @@ class BatchHeader(NamedTuple):
         return self.position + HEADER_SIZE + self.body_length
 
 
-Body = list[bytes | memoryview]
-
-_BIN32 = struct.Struct(">cI")
-
-
-def encode_body(columns: Columns) -> tuple[int, Body, int, int]:
-    """The body of `columns` as (column bits, buffers to write in order, their length, values length).
-
-    Joined values are not copied: their buffer is passed through.
-    """
-    packer = msgpack.Packer(autoreset=False)
-    bits, fields = 0, 1
-    for bit, name, column in (
-        (OFFSETS, "offsets", columns.offset_deltas),
-        (TIMESTAMPS, "timestamps", columns.timestamps),
-        (COMMON_KEY, "common_key", columns.common_key),
-        (KEYS, "keys", columns.keys),
-        (COMMON_HEADERS, "common_headers", columns.common_headers),
-        (HEADERS, "headers", columns.headers),
-    ):
-        if column is not None:
-            bits |= bit
-            fields += 1
-            packer.pack(name)
-            packer.pack(column)
-    packer.pack("values")
-    values = columns.values
-    if isinstance(values, list):
-        packer.pack(values)
-        prefix = bytes([0x80 | fields]) + packer.bytes()
-        return bits, [prefix], len(prefix), 0
-    prefix = bytes([0x80 | fields]) + packer.bytes() + _BIN32.pack(b"\xc6", len(values))
-    return bits, [prefix, values], len(prefix) + len(values), len(values)
-
-
-def encode_batch(
-    columns: Columns, *, position: int, base_offset: int, timestamp: int, producer: tuple[int, int, int] = (0, 0, 0)
-) -> tuple[BatchHeader, Body]:
-    """A whole batch as (its header, the buffers to write in order).
-
-    `timestamp` (ms) is that of every record unless `columns` has its own; `producer` is (id, sequence, epoch).
-    """
-    bits, body, length, joined = encode_body(columns)
-    if length > MAX_BODY:
-        raise InvalidBatch(f"a batch of {length} bytes is over {MAX_BODY}")
-    if base_offset >= MAX_OFFSET - MAX_BODY:
-        raise StreamcliError(
-            f"the log is full: its next offset is {base_offset}, and there are none after {MAX_OFFSET}"
-        )
-    crc = 0
-    for buffer in body:
-        crc = crc32c(buffer, crc)
-    deltas = columns.offset_deltas
-    last_delta = deltas[-1] if deltas else columns.record_count - 1
-    times = columns.timestamps or (timestamp,)
-    fields = (
-        length,
-        length,
-        position,
-        base_offset,
-        last_delta,
-        columns.record_count,
-        min(times),
-        max(times),
-        *producer,
-    )
-    checked = HEADER.pack(MAGIC, VERSION, CODEC_NONE, bits, *fields, joined, crc, 0)[:_CHECKED]
-    header_crc = crc32c(checked)
-    header = BatchHeader(CODEC_NONE, bits, *fields, joined, crc, header_crc)
-    return header, [checked + _CRC.pack(header_crc), *body]
+def encode_header(*fields: int) -> tuple[BatchHeader, bytes]:
+    """The header of these fields, those of BatchHeader but for its own checksum, and its bytes."""
+    checked = HEADER.pack(MAGIC, VERSION, *fields, 0)[:_CHECKED]
+    crc = crc32c(checked)
+    return BatchHeader._make((*fields, crc)), checked + _CRC.pack(crc)
 
 
 LONGEST_LOSS = 2**32
@@ -212,9 +143,8 @@ def encode_lost(*, position: int, base_offset: int, next_offset: int, length: in
     if not 0 <= body <= MAX_BODY or not 0 < next_offset - base_offset <= LONGEST_LOSS:
         raise InvalidBatch(f"no mark stands for {next_offset - base_offset} offsets in {length} bytes")
     times = (NO_TIMESTAMP, NO_TIMESTAMP)
-    fields = (LOST, body, body, position, base_offset, next_offset - base_offset - 1, 0, *times, 0, 0, 0, 0, 0)
-    checked = HEADER.pack(MAGIC, VERSION, CODEC_NONE, *fields, 0)[:_CHECKED]
-    return checked + _CRC.pack(crc32c(checked))
+    delta = next_offset - base_offset - 1
+    return encode_header(CODEC_NONE, LOST, body, body, position, base_offset, delta, 0, *times, 0, 0, 0, 0, 0)[1]
 
 
 def decode_header(data: bytes | memoryview, position: int) -> BatchHeader:
@@ -248,135 +178,6 @@ def check_body(header: BatchHeader, body: bytes | memoryview) -> None:
         raise InvalidBatch("the batch body fails its checksum")
 
 
-def decode_body(header: BatchHeader, body: bytes | memoryview) -> Columns:
-    """The columns of a checked body; InvalidBatch when it is not what this format says."""
-    if header.codec != CODEC_NONE or header.columns & ~KNOWN_COLUMNS:
-        raise InvalidBatch(f"codec {header.codec} or columns {header.columns:#x} unknown to this streamcli: upgrade it")
-    try:
-        found = _unpack(header, body)
-    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
-        raise InvalidBatch(f"the batch body is no msgpack map of columns: {error}") from None
-    if not isinstance(found, dict):
-        raise InvalidBatch("the batch body is no msgpack map of columns")
-    columns = Columns(
-        record_count=header.record_count,
-        values=_column(found, "values", header.record_count),
-        keys=_column(found, "keys", header.record_count) if "keys" in found else None,
-        common_key=_key(found),
-        headers=_headers(found, header.record_count),
-        common_headers=_header_list(found["common_headers"]) if "common_headers" in found else None,
-        timestamps=_integers(found, "timestamps", header.record_count),
-        offset_deltas=_integers(found, "offsets", header.record_count),
-    )
-    _check_deltas(header, columns)
-    _check_header(header, columns, next(reversed(found)))
-    return columns
-
-
-def _unpack(header: BatchHeader, body: bytes | memoryview) -> Any:
-    """What msgpack finds in a body, in memory of the body's order.
-
-    An array says how long it is before its elements come, and room is made for that many: a few kB of arrays in arrays
-    would take gigabytes. So a body that may hold arrays is first gone through without making anything, which proves
-    that each element is there: an eighth of the time that it takes to make them.
-    """
-    if header.values_length and not header.columns:
-        return msgpack.unpackb(body, max_array_len=0, object_pairs_hook=_named_once)
-    unpacker = msgpack.Unpacker(max_buffer_size=len(body))
-    unpacker.feed(body)
-    unpacker.skip()
-    return msgpack.unpackb(body, strict_map_key=False, object_pairs_hook=_named_once)
-
-
-def _named_once(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A map of which the last name stands last in the body: a name given again would stand where it was first."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a column is there twice")
-    return found
-
-
 def find_magic(data: bytes, start: int) -> int:
     """Index of the next magic in `data` from `start` on, or -1."""
     return data.find(MAGIC, start)
-
-
-def _column(found: dict[Any, Any], name: str, count: int) -> Column:
-    column = found.get(name)
-    if isinstance(column, bytes):
-        valid = column.count(b"\n") == count and column[-1:] in (b"\n", b"")
-    else:
-        valid = (
-            isinstance(column, list)
-            and len(column) == count
-            and all(element is None or isinstance(element, bytes) for element in column)
-        )
-    if not valid:
-        raise InvalidBatch(f"column {name} does not hold {count} elements")
-    return column  # type: ignore[return-value]  # checked above
-
-
-def _key(found: dict[Any, Any]) -> bytes | None:
-    key = found.get("common_key")
-    if key is None or isinstance(key, bytes):
-        return key
-    raise InvalidBatch("column common_key is not bytes")
-
-
-def _integers(found: dict[Any, Any], name: str, count: int) -> list[int] | None:
-    if name not in found:
-        return None
-    column = found[name]
-    if isinstance(column, list) and len(column) == count and all(type(number) is int for number in column):
-        return column
-    raise InvalidBatch(f"column {name} does not hold {count} integers")
-
-
-def _headers(found: dict[Any, Any], count: int) -> list[list[tuple[str, bytes | None]]] | None:
-    if "headers" not in found:
-        return None
-    column = found["headers"]
-    if not isinstance(column, list) or len(column) != count:
-        raise InvalidBatch(f"column headers does not hold {count} elements")
-    return [_header_list(element) for element in column]
-
-
-def _header_list(pairs: Any) -> list[tuple[str, bytes | None]]:
-    try:
-        headers = [(name, value) for name, value in pairs]
-    except (TypeError, ValueError):
-        raise InvalidBatch("a record's headers are no list of pairs") from None
-    for name, value in headers:
-        if not isinstance(name, str) or not (value is None or isinstance(value, bytes)):
-            raise InvalidBatch("a record's header is not a name and a value")
-    return headers
-
-
-def _check_header(header: BatchHeader, columns: Columns, last: str) -> None:
-    """InvalidBatch unless the body is what its header says: who copies joined values out goes by the header alone."""
-    present = (
-        (OFFSETS, columns.offset_deltas),
-        (TIMESTAMPS, columns.timestamps),
-        (COMMON_KEY, columns.common_key),
-        (KEYS, columns.keys),
-        (COMMON_HEADERS, columns.common_headers),
-        (HEADERS, columns.headers),
-    )
-    bits = sum(bit for bit, column in present if column is not None)
-    joined = 0 if isinstance(columns.values, list) else len(columns.values)
-    if bits != header.columns or joined != header.values_length or last != "values":
-        raise InvalidBatch("the batch body does not hold the columns that its header says")
-    times = columns.timestamps
-    if times and (min(times), max(times)) != (header.min_timestamp, header.max_timestamp):
-        raise InvalidBatch("the timestamps are not within those of the batch header")
-
-
-def _check_deltas(header: BatchHeader, columns: Columns) -> None:
-    deltas = columns.offset_deltas
-    if deltas is None:
-        if header.last_offset_delta + 1 != header.record_count:
-            raise InvalidBatch("offsets have gaps and are not listed")
-    elif deltas and (
-        deltas[-1] != header.last_offset_delta or any(a >= b for a, b in zip([-1, *deltas], deltas, strict=False))
-    ):
-        raise InvalidBatch("column offsets is not ascending to the last offset")

@@ -9,13 +9,13 @@ from functools import partial
 from streamcli.record.batch import Columns, Extent, RecordBatch
 from streamcli.record.errors import CorruptData
 from streamcli.storage import layout
+from streamcli.storage.body import decode_body
 from streamcli.storage.format import (
     CODEC_NONE,
     HEADER_SIZE,
     BatchHeader,
     InvalidBatch,
     check_body,
-    decode_body,
     decode_header,
     find_magic,
 )

@@ -8,17 +8,9 @@ from crc32c import crc32c
 
 from streamcli.groups.journal import FIRST_LINE, LONGEST, decode_line, encode_line
 from streamcli.record.batch import Columns
+from streamcli.storage.body import decode_body, encode_batch
 from streamcli.storage.checkpoint import Checkpoint, decode_checkpoint
-from streamcli.storage.format import (
-    HEADER,
-    HEADER_SIZE,
-    MAGIC,
-    NO_TIMESTAMP,
-    check_body,
-    decode_body,
-    decode_header,
-    encode_batch,
-)
+from streamcli.storage.format import HEADER, HEADER_SIZE, MAGIC, NO_TIMESTAMP, check_body, decode_header
 from streamcli.storage.index import ENTRY, decode_entry, encode_entry
 from tests.docs.project import MAN
 

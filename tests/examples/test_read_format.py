@@ -10,7 +10,8 @@ import pytest
 from crc32c import crc32c
 
 from streamcli.record.batch import Columns
-from streamcli.storage.format import HEADER_SIZE, decode_header, encode_batch
+from streamcli.storage.body import encode_batch
+from streamcli.storage.format import HEADER_SIZE, decode_header
 from tests.examples.running import EXAMPLES, run_example
 from tests.support.command import ok, refused, run
 

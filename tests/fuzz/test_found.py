@@ -18,19 +18,11 @@ from streamcli.groups.member import Generation, GroupDirectory
 from streamcli.record.batch import Columns
 from streamcli.record.errors import CorruptData, StreamcliError
 from streamcli.storage import layout
+from streamcli.storage.body import decode_body, encode_batch
 from streamcli.storage.checkpoint import decode_checkpoint
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
-from streamcli.storage.format import (
-    HEADER,
-    HEADER_SIZE,
-    MAX_OFFSET,
-    BatchHeader,
-    InvalidBatch,
-    decode_body,
-    decode_header,
-    encode_batch,
-)
+from streamcli.storage.format import HEADER, HEADER_SIZE, MAX_OFFSET, BatchHeader, InvalidBatch, decode_header
 from streamcli.storage.index import ENTRY
 from streamcli.storage.locks import try_exclusive
 from streamcli.storage.segment import Segment

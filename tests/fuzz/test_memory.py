@@ -14,7 +14,8 @@ import pytest
 from streamcli.cli import envelope
 from streamcli.record.batch import Columns
 from streamcli.storage import layout
-from streamcli.storage.format import BatchHeader, encode_batch
+from streamcli.storage.body import encode_batch
+from streamcli.storage.format import BatchHeader
 from tests.support.command import STREAMCLI, ok, run
 from tests.support.waiting import DEADLINE
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from streamcli.record.batch import Columns
 from streamcli.storage import layout
 from streamcli.storage.append import Appender, RollPolicy
+from streamcli.storage.body import encode_batch
 from streamcli.storage.checkpoint import read_checkpoint, write_checkpoint
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
-from streamcli.storage.format import encode_batch
 
 START = 1_700_000_000_000
 BOOT_ID = "01234567-89ab-cdef-0123-456789abcdef"

@@ -12,8 +12,9 @@ from streamcli.record.errors import CorruptData
 from streamcli.record.lost import LostRecords
 from streamcli.storage import layout
 from streamcli.storage.append import Appender, RollPolicy
+from streamcli.storage.body import encode_batch
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from streamcli.storage.format import BatchHeader, encode_batch
+from streamcli.storage.format import BatchHeader
 from streamcli.storage.log import Log
 from streamcli.storage.segment import Segment
 

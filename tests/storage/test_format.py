@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from streamcli.record.batch import Columns, RecordBatch
 from streamcli.storage import format
-from streamcli.storage.format import (
-    HEADER_SIZE,
-    BatchHeader,
-    check_body,
-    decode_body,
-    decode_header,
-    encode_batch,
-    find_magic,
-)
+from streamcli.storage.body import decode_body, encode_batch
+from streamcli.storage.format import HEADER_SIZE, BatchHeader, check_body, decode_header, find_magic
 
 from .columns import INT64, columns
 

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamcli.record.batch import Columns
+from streamcli.storage.body import decode_body, encode_batch
 from streamcli.storage.format import (
     HEADER,
     HEADER_SIZE,
@@ -18,9 +19,7 @@ from streamcli.storage.format import (
     BatchHeader,
     InvalidBatch,
     check_body,
-    decode_body,
     decode_header,
-    encode_batch,
 )
 
 from .columns import columns

@@ -12,8 +12,8 @@ from streamcli.record.batch import Columns, Record
 from streamcli.record.errors import CorruptData
 from streamcli.storage import layout
 from streamcli.storage.append import RollPolicy
+from streamcli.storage.body import encode_batch
 from streamcli.storage.cursor import Cursor
-from streamcli.storage.format import encode_batch
 from streamcli.storage.log import LogSummary
 
 from .partition_log import PartitionLog, add_tail, flip, lines

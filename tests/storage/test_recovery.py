@@ -10,7 +10,8 @@ import pytest
 from streamcli.record.errors import CorruptData
 from streamcli.storage import durable
 from streamcli.storage.append import RollPolicy
-from streamcli.storage.format import HEADER_SIZE, encode_batch
+from streamcli.storage.body import encode_batch
+from streamcli.storage.format import HEADER_SIZE
 from streamcli.storage.index import ENTRY_SIZE, INTERVAL
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, UNKNOWN, UNPROMISED, find_tail
@@ -219,9 +220,7 @@ def test_two_recoveries_at_one_place_keep_both(partition: PartitionLog):
     batch = torn_batch(partition)
     for kept in (50, 90):
         add_tail(partition.segment(), batch[:kept])
-        appender = partition.appender()
-        with pytest.raises(OverflowError):  # recovers, and then has nothing that can be written
-            appender.append(lines("never")._replace(timestamps=[-(2**64)]))
+        partition.appender().recover()
     assert sorted(path.read_bytes() for path in partition.cut_files()) == sorted([batch[:50], batch[:90]])
     goes_on(partition, BEFORE)
 
