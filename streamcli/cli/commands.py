@@ -180,7 +180,7 @@ TOPICS_CREATE = Command(
         Flag("partitions", ("-p", "--partitions"), "How many partitions (default 1: total order).", "N", parse_number, 1),
         Flag("segment_bytes", ("--segment-bytes",), "Size at which a segment is closed (default 1G).", "S", parse_size),
         Flag("segment_age", ("--segment-age",), "A record that much younger than a segment's first goes to the next segment (default 7d).", "D", parse_duration),
-        Flag("config", ("-c", "--config"), "A topic config: segment.bytes, segment.ms, max.message.bytes (default 16M); may be repeated.", "NAME=VALUE", text, repeat=True),
+        Flag("config", ("-c", "--config"), "A topic config, as in retention.ms=7d (see TOPIC CONFIG); may be repeated.", "NAME=VALUE", text, repeat=True),
         Flag("if_not_exists", ("--if-not-exists",), "A topic that is there already is no error."),
     ),
     examples=(

@@ -12,9 +12,9 @@ import sys
 
 from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SUMMARY
 from streamcli.cli.flags import Argument, Command, Flag
-from streamcli.cli.values import format_duration
+from streamcli.cli.settings import show_value
 from streamcli.record.errors import EXIT_STATUSES
-from streamcli.storage.config import DURATION, SETTINGS
+from streamcli.storage.config import SETTINGS
 
 _CHARACTERS = {"\\": r"\(rs", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti"}
 
@@ -230,9 +230,13 @@ def _statuses(statuses: tuple[int, ...]) -> str:
 
 def _settings() -> str:
     rows = []
-    for setting in SETTINGS.values():
-        default = format_duration(setting.default) if setting.kind == DURATION else f"{setting.default} bytes"
-        rows.append((bold(setting.name), f"The {setting.summary} (default {default})."))
+    for name, setting in SETTINGS.items():
+        rows.append(
+            (
+                bold(name),
+                f"{setting.summary[0].upper()}{setting.summary[1:]} (default {show_value(name, setting.default)}).",
+            )
+        )
     return _tagged(*rows)
 
 

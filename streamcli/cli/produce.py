@@ -18,8 +18,8 @@ from streamcli.engine.ensure_topic import ensure_topic
 from streamcli.engine.produce import SYNC_NONE, Placement, Producer
 from streamcli.record.batch import Columns
 from streamcli.record.errors import PartWritten, StreamcliError, UsageError
-from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory, check_config
+from streamcli.storage.config import TopicConfig, check_config
+from streamcli.storage.directory import LogDirectory
 from streamcli.storage.layout import check_topic_name
 
 _MOST_RECORDS = 1 << 16

@@ -7,34 +7,20 @@ import sys
 from typing import Any
 
 from streamcli.cli.context import Context, complain, show
+from streamcli.cli.settings import parse_settings, put_setting, show_value
 from streamcli.cli.table import print_table
-from streamcli.cli.values import format_duration, format_size, format_time, parse_duration, parse_number, parse_size
+from streamcli.cli.values import format_size, format_time
 from streamcli.engine.consume import matching_topics
 from streamcli.engine.ensure_topic import create_topic
 from streamcli.record.errors import StreamcliError, UsageError
 from streamcli.storage import strangers
-from streamcli.storage.config import DURATION, SETTINGS, SIZE, TopicConfig
-from streamcli.storage.directory import LogDirectory, TopicExists, check_config
+from streamcli.storage.config import SETTINGS, TopicConfig, Value, check_config
+from streamcli.storage.directory import LogDirectory, TopicExists
 from streamcli.storage.layout import check_topic_name, topic_directory
 from streamcli.storage.log import Log, LogSummary
 
-
-def parse_settings(assignments: list[str]) -> dict[str, int]:
-    """NAME=VALUE of -c as stored; UsageError for an unknown name or a bad value."""
-    overrides: dict[str, int] = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        setting = SETTINGS.get(name)
-        if not equals or setting is None:
-            raise UsageError(f"bad topic config {assignment!r}: use NAME=VALUE, with {', '.join(SETTINGS)}")
-        parse = {SIZE: parse_size, DURATION: _parse_milliseconds}[setting.kind]
-        overrides[name] = parse(value)
-    return overrides
-
-
-def _parse_milliseconds(value: str) -> int:
-    """A duration, or as in Kafka a bare number of ms."""
-    return parse_number(value) if value.isdigit() else parse_duration(value)
+_WIDTH = 80
+"""Columns that a description takes at most, as far as its numbers let it."""
 
 
 def create(
@@ -49,9 +35,9 @@ def create(
     """Create each topic; all names and values are checked before the first is made."""
     overrides = parse_settings(config)
     if segment_bytes is not None:
-        overrides["segment.bytes"] = segment_bytes
+        put_setting(overrides, "segment.bytes", segment_bytes)
     if segment_age is not None:
-        overrides["segment.ms"] = segment_age
+        put_setting(overrides, "segment.ms", segment_age)
     wanted = TopicConfig(partitions, overrides)
     check_config(wanted)
     for name in names:
@@ -122,7 +108,7 @@ def _print_json(fields: dict[str, Any]) -> None:
     print(json.dumps(fields, separators=(",", ":")))
 
 
-def _config(config: TopicConfig) -> dict[str, int]:
+def _config(config: TopicConfig) -> dict[str, Value]:
     return {name: config.value(name) for name in SETTINGS}
 
 
@@ -138,18 +124,12 @@ def _partition(number: int, summary: LogSummary) -> dict[str, int | None]:
     }
 
 
-def _shown(name: str, value: int) -> str:
-    if SETTINGS[name].kind == DURATION:
-        return format_duration(value)
-    for unit, size in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
-        if value % size == 0 and value:
-            return f"{value // size}{unit}"
-    return str(value)
-
-
 def _print_description(name: str, config: TopicConfig, summaries: list[LogSummary]) -> None:
-    settings = " ".join(f"{setting}={_shown(setting, config.value(setting))}" for setting in SETTINGS)
-    print(f"topic {name}, partitions {config.partitions}, {settings}")
+    print(f"topic {name}, {config.partitions} {'partition' if config.partitions == 1 else 'partitions'}")
+    _print_settings("set", {setting: config.overrides[setting] for setting in SETTINGS if setting in config.overrides})
+    _print_settings(
+        "default", {setting: SETTINGS[setting].default for setting in SETTINGS if setting not in config.overrides}
+    )
     titles = ("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")
     rows: list[tuple[str, ...]] = []
     for number, summary in enumerate(summaries):
@@ -159,3 +139,12 @@ def _print_description(name: str, config: TopicConfig, summaries: list[LogSummar
         counts = (str(number), str(summary.start), str(summary.end), format_size(summary.size), str(summary.segments))
         rows.append((*counts, *times))
     print_table(titles, rows, right=range(5))
+
+
+def _print_settings(title: str, settings: dict[str, Value]) -> None:
+    """A paragraph of name=value; nothing where there are none."""
+    from textwrap import fill
+
+    words = " ".join(f"{name}={show_value(name, value)}" for name, value in settings.items())
+    if words:
+        print(fill(f"{title}: {words}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))

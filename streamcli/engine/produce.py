@@ -77,7 +77,7 @@ class Producer:
 
     @property
     def max_record_bytes(self) -> int:
-        return self._config.value("max.message.bytes")
+        return self._config.number("max.message.bytes")
 
     def append(self, columns: Columns, partitions: list[int | None] | None = None) -> list[Placement]:
         """Append a chunk of the input, in order; `partitions` has a record's own partition where it is to have one.

@@ -36,7 +36,7 @@ class RollPolicy(NamedTuple):
     @classmethod
     def of(cls, config: TopicConfig) -> RollPolicy:
         """That of a topic."""
-        return cls(config.value("segment.bytes"), config.value("segment.ms"))
+        return cls(config.number("segment.bytes"), config.number("segment.ms"))
 
 
 class SyncTicket(NamedTuple):

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from streamcli.record.errors import NotFound, StreamcliError, UsageError
+from streamcli.record.errors import NotFound, StreamcliError
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint
-from streamcli.storage.config import MAX_PARTITIONS, SETTINGS, TopicConfig
+from streamcli.storage.config import MAX_PARTITIONS, TopicConfig, check_config, decode_config, encode_config
 from streamcli.storage.format import NO_TIMESTAMP
 from streamcli.storage.locks import ExclusiveLock, check_local, topics_lock
 from streamcli.storage.opening import read_file, refuse_links
@@ -244,35 +244,6 @@ class LogDirectory:
             durable.remove_temporaries(self.path, layout.FORMAT_FILE)
             durable.remove_temporaries(topics)
             yield
-
-
-def check_config(config: TopicConfig) -> None:
-    """UsageError unless every value is one that can be had."""
-    if not 1 <= config.partitions <= MAX_PARTITIONS:
-        raise UsageError(f"bad number of partitions {config.partitions}: use 1 to {MAX_PARTITIONS}")
-    for name, value in config.overrides.items():
-        setting = SETTINGS.get(name)
-        if setting is None:
-            raise UsageError(f"no such topic config: {name}: there is {', '.join(SETTINGS)}")
-        if not setting.minimum <= value <= setting.maximum:
-            raise UsageError(f"bad {name} {value}: use {setting.minimum} to {setting.maximum}")
-
-
-def encode_config(config: TopicConfig) -> bytes:
-    return (json.dumps({"partitions": config.partitions, "config": config.overrides}, indent=2) + "\n").encode()
-
-
-def decode_config(data: bytes, path: str) -> TopicConfig:
-    """The config in a topic's config.json; StreamcliError when it is damaged."""
-    try:
-        found = json.loads(data)
-        config = TopicConfig(found["partitions"], dict(found["config"]))
-        if not all(type(value) is int for value in (config.partitions, *config.overrides.values())):
-            raise TypeError("not numbers")
-        check_config(config)
-    except (ValueError, KeyError, TypeError, UsageError, RecursionError) as error:
-        raise StreamcliError(f"the topic's config is damaged ({path}): {error}: restore it from a copy") from None
-    return config
 
 
 def _make_partition(directory: str, base_offset: int = 0) -> None:

@@ -23,8 +23,8 @@ from streamcli.groups.orphan import end_orphan, own_note
 from streamcli.record.batch import Record
 from streamcli.record.errors import StreamcliError
 from streamcli.storage import layout
-from streamcli.storage.config import MAX_PARTITIONS, TopicConfig
-from streamcli.storage.directory import FORMAT_VERSION, LogDirectory, check_config, decode_config, encode_config
+from streamcli.storage.config import MAX_PARTITIONS, TopicConfig, check_config, decode_config, encode_config
+from streamcli.storage.directory import FORMAT_VERSION, LogDirectory
 from streamcli.storage.durable import boot_id
 from streamcli.storage.locks import try_exclusive
 
@@ -38,7 +38,8 @@ def context() -> Context:
 
 def config_seeds() -> list[bytes]:
     whole = TopicConfig(3, {"segment.bytes": 1 << 20, "segment.ms": 60_000})
-    return [encode_config(TopicConfig(1, {})), encode_config(whole)]
+    kinds = TopicConfig(1, {"cleanup.policy": "compact,delete", "min.cleanable.dirty.ratio": 0.1, "retention.ms": -1})
+    return [encode_config(kinds), encode_config(TopicConfig(1, {})), encode_config(whole)]
 
 
 def config(_: int, data: bytes) -> None:
