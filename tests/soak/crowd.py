@@ -1,4 +1,4 @@
-"""The fifty: which commands run, what is fed to producers, who is killed, and what each process left."""
+"""A crowd of processes that are kept running, killed, and collected; and the fifty of the soak."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,20 +21,40 @@ RATE = 100
 
 class Role(NamedTuple):
     """count: processes of it at any time; words: the command line; statuses: of one that was not killed; is_bounded: it ends
-    by itself, and is started again."""
+    by itself, and is started again.
+
+    feed: (number of the process, dice) -> the lines that it is given; vary: dice -> more words, other ones for each.
+    """
 
     name: str
     count: int
     words: list[str]
     statuses: tuple[int, ...]
     is_bounded: bool = True
+    feed: Callable[[int, random.Random], list[bytes]] | None = None
+    vary: Callable[[random.Random], list[str]] | None = None
 
 
+def value(producer: int, number: int) -> bytes:
+    """A record's value, which nobody can have made up: who wrote it, which it is, and bytes that follow from these."""
+    digest = hashlib.blake2b(b"%d %d" % (producer, number), digest_size=8).hexdigest()
+    return b"%d %d %s" % (producer, number, digest.encode() * (1 + number % 9))
+
+
+def plain_lines(producer: int, dice: random.Random) -> list[bytes]:
+    return [value(producer, number) for number in range(dice.randrange(1, 4 * RATE))]
+
+
+def keyed_lines(producer: int, dice: random.Random) -> list[bytes]:
+    return [b"key%d:%s" % (producer % 7, line) for line in plain_lines(producer, dice)]
+
+
+PRODUCE = ["--offsets", "--rate", str(RATE)]
 STOPPED = (0, 128 + signal.SIGTERM)
 PRODUCERS = [
-    Role("lines", 8, ["produce", "plain", "--offsets", "--rate", str(RATE)], (0,)),
-    Role("keys", 6, ["produce", "keyed", "-K", ":", "--offsets", "--rate", str(RATE)], (0,)),
-    Role("batches", 2, ["produce", "keyed", "-K", ":", "--offsets", "--rate", str(RATE), "--sync", "batch"], (0,)),
+    Role("lines", 8, ["produce", "plain", *PRODUCE], (0,), feed=plain_lines),
+    Role("keys", 6, ["produce", "keyed", "-K", ":", *PRODUCE], (0,), feed=keyed_lines),
+    Role("batches", 2, ["produce", "keyed", "-K", ":", *PRODUCE, "--sync", "batch"], (0,), feed=keyed_lines),
 ]
 OTHERS = [
     Role("work", 8, ["consume", "plain", "keyed", "-g", "work", "-f", *FORMAT], STOPPED, is_bounded=False),
@@ -49,23 +70,19 @@ GROUPS = {"work": ("plain", "keyed"), "jobs": ("keyed",), "cron": ("keyed",)}
 READERS = ("follow", "tail")
 
 
-def value(producer: int, number: int) -> bytes:
-    """A record's value, which nobody can have made up: who wrote it, which it is, and bytes that follow from these."""
-    digest = hashlib.blake2b(b"%d %d" % (producer, number), digest_size=8).hexdigest()
-    return b"%d %d %s" % (producer, number, digest.encode() * (1 + number % 9))
-
-
 class Process(NamedTuple):
-    """One process of a role: `number` is its own for ever; its files are in the directory of the crowd."""
+    """One process of a role: `number` is its own for ever; its files are in the directory of the crowd. given: lines."""
 
     role: Role
     number: int
     pid: int
-    given: int
+    words: list[str]
+    given: list[bytes]
 
 
 class Crowd:
-    """Starts, kills and collects. `statuses`: how the processes ended, by number; negative: the signal that killed it."""
+    """Starts, kills and collects. `statuses`: how the processes ended, by number; negative: the signal that killed it. `ended`: the time
+    (ms) by which they had."""
 
     def __init__(self, directory: Path, seed: int) -> None:
         self.directory = directory
@@ -73,6 +90,7 @@ class Crowd:
         self._running: dict[int, Process] = {}
         self.processes: list[Process] = []
         self.statuses: dict[int, int] = {}
+        self.ended: dict[int, int] = {}
         self.kills: Counter[str] = Counter()
 
     def fill_up(self, roles: list[Role]) -> None:
@@ -87,13 +105,17 @@ class Crowd:
         for pid in list(self._running):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                self.statuses[self._running.pop(pid).number] = os.waitstatus_to_exitcode(status)
+                number = self._running.pop(pid).number
+                self.statuses[number] = os.waitstatus_to_exitcode(status)
+                self.ended[number] = time.time_ns() // 1_000_000
 
-    def kill_one(self) -> None:
-        """SIGKILL to one, whoever it is."""
-        process = self._random.choice(list(self._running.values()))
-        os.kill(process.pid, signal.SIGKILL)
-        self.kills[process.role.name] += 1
+    def kill_one(self, roles: list[Role] | None = None, signum: int = signal.SIGKILL) -> None:
+        """A signal to one, whoever it is, or to one of these roles, if any runs."""
+        candidates = [process for process in self._running.values() if roles is None or process.role in roles]
+        if candidates:
+            process = self._random.choice(candidates)
+            os.kill(process.pid, signum)
+            self.kills[process.role.name] += 1
 
     def signal_all(self, signum: int) -> None:
         for pid in self._running:
@@ -122,14 +144,14 @@ class Crowd:
 
     def _start(self, role: Role) -> None:
         number = len(self.processes)
-        count = self._random.randrange(1, 4 * RATE) if role in PRODUCERS else 0
-        key = b"key%d:" % (number % 7) if "-K" in role.words else b""
-        self._path(number, "in").write_bytes(b"".join(key + value(number, at) + b"\n" for at in range(count)))
+        lines = role.feed(number, self._random) if role.feed else []
+        words = [*role.words, *(role.vary(self._random) if role.vary else [])]
+        self._path(number, "in").write_bytes(b"".join(line + b"\n" for line in lines))
         given, out, err = (self._path(number, kind) for kind in ("in", "out", "err"))
         with given.open("rb") as first, out.open("wb") as second, err.open("wb") as third:
-            pid = start(role.words, (first.fileno(), second.fileno(), third.fileno()))
+            pid = start(words, (first.fileno(), second.fileno(), third.fileno()))
         os.setpriority(os.PRIO_PROCESS, pid, 5)  # or they leave no time for starting and killing
-        process = Process(role, number, pid, count)
+        process = Process(role, number, pid, words, lines)
         self._running[pid] = process
         self.processes.append(process)
 

@@ -90,7 +90,7 @@ def check_producers(crowd: Crowd, log: dict[Place, bytes]) -> int:
         for number, (partition, offset) in enumerate(said):
             assert places.get((process.number, number)) == (topic, partition, offset), f"lost: {process}, {number}"
         if not crowd.was_killed(process):
-            assert len(said) == process.given
+            assert len(said) == len(process.given)
         acknowledged += len(said)
     return acknowledged
 
