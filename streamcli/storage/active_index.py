@@ -18,7 +18,7 @@ class ActiveIndex:
 
     def __init__(self, partition_directory: str, segment: Segment, end: Mark, *, is_sound: bool = True) -> None:
         self._directory = partition_directory
-        self._index = SparseIndex(layout.index_path(partition_directory, segment.base_offset), writable=True)
+        self._index = SparseIndex(layout.index_path(partition_directory, segment.name), writable=True)
         self._indexed_to = -INTERVAL
         if not is_sound:
             self._index.keep_sound()

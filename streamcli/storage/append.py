@@ -21,7 +21,9 @@ from streamcli.storage.format import (
     decode_header,
     encode_lost,
 )
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.log_start import read_log_start
 from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, TORN, Mark, Tail, find_tail
@@ -179,7 +181,7 @@ class Appender:
                 if status.st_size != self._end.position:
                     self._follow(segment, status.st_size)
                 if (
-                    not os.path.exists(layout.segment_path(self._directory, self._end.offset))
+                    not os.path.exists(layout.segment_path(self._directory, SegmentName.of(self._end.offset)))
                     or self._end.position == 0
                 ):
                     return segment
@@ -205,13 +207,13 @@ class Appender:
             self._unsynced = False
         self._close_segment()
         self.check_there()
-        bases = layout.segment_bases(self._directory)
-        if not bases:
-            checkpoint = read_checkpoint(self._directory)
-            bases = [checkpoint.offset if checkpoint else 0]
-            durable.create_file(layout.segment_path(self._directory, bases[0]))
+        names = layout.segments(self._directory)
+        last = names[-1] if names else None
+        if last is None or last.end_offset is not None:
+            last = SegmentName.of(self._offset_after(last))
+            durable.create_file(layout.segment_path(self._directory, last))
             durable.sync_directory(self._directory)
-        segment = Segment(self._directory, bases[-1], writable=True)
+        segment = Segment(self._directory, last, writable=True)
         if segment.size() == 0:
             durable.sync_directory(self._directory)  # who made it may have died before
         self._segment = segment
@@ -225,6 +227,12 @@ class Appender:
             self._sync_data(segment.fd)
             self._checkpoint(self._end)
         return segment
+
+    def _offset_after(self, last: SegmentName | None) -> int:
+        """Where to begin when the active segment is missing: after the last there is, and what is known to have been written."""
+        known = read_checkpoint(self._directory)
+        ends = (0 if last is None else last.end_offset or 0, read_log_start(self._directory) or 0)
+        return max(*ends, known.offset if known else 0)
 
     def _recover(self, segment: Segment, tail: Tail) -> None:
         """Make the end of the file the end of the log. The cut bytes are kept, on disk, before they are cut."""
@@ -307,10 +315,11 @@ class Appender:
         end = self._end
         if self._index is not None:
             self._index.sync()
-        durable.create_file(layout.segment_path(self._directory, end.offset))
+        name = SegmentName.of(end.offset)
+        durable.create_file(layout.segment_path(self._directory, name))
         durable.sync_directory(self._directory)
         self._close_segment()
-        self._segment = Segment(self._directory, end.offset, writable=True)
+        self._segment = Segment(self._directory, name, writable=True)
         self._end = Mark(end.offset, 0, end.offset, end.max_timestamp)
         self._index = ActiveIndex(self._directory, self._segment, self._end)
         self._first_timestamp = None

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 from streamcli.record.batch import RecordBatch
 from streamcli.record.errors import CorruptData
-from streamcli.record.lost import LostRecords
+from streamcli.record.lost import LostRecords, RemovedRecords
 from streamcli.storage import layout
 from streamcli.storage.format import BatchHeader, InvalidBatch
+from streamcli.storage.layout import SegmentName
+from streamcli.storage.log_start import read_log_start
 from streamcli.storage.lookup import lookup
+from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import DAMAGED, UNKNOWN, UNPROMISED, Mark, Tail, find_tail
 
@@ -25,20 +28,24 @@ _PAUSE = 0.02
 
 
 class Cursor:
-    """A position in one partition: `peek` at the next batch's header, then `take` it or `skip` it.
+    """A position in one partition: `peek` at the next batch's header, then `take` it or `pass_by` it.
 
     offset: the next to be read. end: where to stop (None: never, what is appended later is read too). tail: the log's tail
-    as it was found: of what a power cut left there nothing is read. lost: what was met that repair has given up, to be taken
-    out by who tells of it.
+    as it was found: of what a power cut left there nothing is read. lost: what was met that cannot be given any more, to be
+    taken out by who tells of it.
+
+    A segment that is removed or compacted while it is read is read to its end: it is open. What comes after is looked for
+    by its offset, in the segments that are there then.
     """
 
     __slots__ = (
-        "_bases",
         "_directory",
+        "_directory_fd",
         "_expected",
         "_header",
         "_position",
         "_segment",
+        "_segments",
         "_unpromised",
         "end",
         "lost",
@@ -55,8 +62,14 @@ class Cursor:
         self._expected: int | None = None  # the base offset of the batch at the position, where that is known
         self._segment: Segment | None = None
         self._position = 0
-        self._bases = layout.segment_bases(partition_directory)
-        self._seek_offset(offset)
+        # Held open so that its inode number is not given to a successor's.
+        self._directory_fd = open_directory(partition_directory)
+        try:
+            self._segments = layout.segments(partition_directory)
+            self._seek(offset)
+        except BaseException:
+            self.close()
+            raise
 
     def peek(self) -> BatchHeader | None:
         """The header of the next batch with a record at `offset` or after; None when there is none (now).
@@ -66,9 +79,9 @@ class Cursor:
         while self._header is None:
             segment = self._segment
             if segment is None:
-                if not self._bases_refreshed():
+                if not self._refreshed():
                     return None
-                self._seek_offset(self.offset)
+                self._seek(self.offset)
                 continue
             header = self._next_header(segment)
             if header is None:
@@ -79,6 +92,8 @@ class Cursor:
                 if not self._may_follow(header):
                     self._check_damage(segment, "a batch of other offsets lies here", self._limit(segment))
                 self._report_gap(segment, header.base_offset)
+            if self._is_past_end(segment.name, header.base_offset):
+                return None
             if header.record_count and header.next_offset > self.offset:
                 self._header = header
             else:
@@ -86,9 +101,10 @@ class Cursor:
         return self._header
 
     def take(self) -> RecordBatch | None:
-        """The batch that `peek` showed, checked; its records before `offset` are left out.
+        """The batch that `peek` showed, checked; its records before `offset` are left out, and those not before the end.
 
-        None when it is not there any more, cut off by a recovery and perhaps replaced: `peek` again.
+        None when none of its records is wanted, or it is not there any more, cut off by a recovery and perhaps replaced:
+        `peek` again.
         """
         header, segment = self._header, self._segment
         assert header is not None
@@ -99,7 +115,7 @@ class Cursor:
             return None
         start = self.offset
         self.pass_by()
-        return batch.between(start, None) or batch
+        return batch.between(start, None if self.end is None else self.end.offset)
 
     def pass_by(self) -> None:
         """Go past the batch that `peek` showed, unread."""
@@ -118,29 +134,23 @@ class Cursor:
             self.offset = max(self.offset, damage.next_offset)
 
     @property
-    def segment_base(self) -> int:
-        """The base offset of the segment that `peek`'s batch lies in."""
+    def segment(self) -> SegmentName:
+        """The segment that `peek`'s batch lies in."""
         assert self._segment is not None
-        return self._segment.base_offset
+        return self._segment.name
 
     def is_current(self) -> bool:
         """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
-        segment = self._segment
         try:
-            if segment is None:
-                return os.path.isdir(self._directory)
-            return os.stat(segment.path).st_ino == os.fstat(segment.fd).st_ino
-        except FileNotFoundError:
-            pass
-        try:  # the segment may have been removed by retention: then there are later ones
-            return layout.segment_bases(self._directory)[-1] > segment.base_offset if segment else False
-        except (FileNotFoundError, IndexError):
+            return os.stat(self._directory).st_ino == os.fstat(self._directory_fd).st_ino
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def close(self) -> None:
-        if self._segment is not None:
-            self._segment.close()
-            self._segment = None
+        self._close_segment()
+        if self._directory_fd >= 0:
+            os.close(self._directory_fd)
+            self._directory_fd = -1
 
     def _pass_empty(self, segment: Segment, header: BatchHeader) -> None:
         """Go past a batch that has no record for us."""
@@ -150,26 +160,59 @@ class Cursor:
         self._position, self._expected = header.end, header.next_offset
         self.offset = max(self.offset, header.next_offset)
 
-    def _seek_offset(self, offset: int) -> None:
-        if not self._bases:
+    def _seek(self, offset: int) -> None:
+        """Go to the batch that holds `offset`, or to the first after it, in the segments as they are listed."""
+        while self._segments:
+            number = self._last_from(offset)
+            try:
+                self._open(self._segments[max(number, 0)])
+            except FileNotFoundError:  # removed since the names were listed
+                if not self._refreshed():
+                    return
+                continue
+            if number < 0 and (start := self._pass_removed(offset)) > offset:
+                self.offset = offset = start
+                continue
+            self._seek_within(offset)
+            if number < 0:
+                self._expected = offset  # what is missing is told where it should lie
             return
-        segment = self._open(self._bases[max(bisect_right(self._bases, offset) - 1, 0)])
-        if offset <= segment.base_offset:  # no index is needed
-            self._expected = segment.base_offset
-            return
-        closed = segment.base_offset != self._bases[-1]
-        entry = lookup(self._directory, segment, lambda entry: entry.base_offset <= offset, closed=closed)
-        self._position = entry.position if entry else 0
-        self._expected = entry.base_offset if entry else segment.base_offset
 
-    def _open(self, base_offset: int) -> Segment:
-        self.close()
-        self._segment = Segment(self._directory, base_offset)
+    def _last_from(self, offset: int) -> int:
+        """The number of the last segment that begins at `offset` or before; -1 where none does."""
+        return bisect_left(self._segments, SegmentName.of(offset + 1)) - 1
+
+    def _seek_within(self, offset: int) -> None:
+        segment = self._segment
+        assert segment is not None
+        self._expected = segment.base_offset
+        if offset <= segment.base_offset:  # no index is needed
+            return
+        closed = segment.name != self._segments[-1]
+        entry = lookup(self._directory, segment, lambda entry: entry.base_offset <= offset, closed=closed)
+        if entry is not None:
+            self._position, self._expected = entry.position, entry.base_offset
+
+    def _open(self, name: SegmentName) -> None:
+        opened = Segment(self._directory, name)
+        self._close_segment()
+        self._segment = opened
         self._position = 0
-        return self._segment
+
+    def _close_segment(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _is_past_end(self, name: SegmentName, offset: int) -> bool:
+        """Whether `offset`, in a segment of that name, lies behind the end. In the segment where the end was seen the position
+        tells, with what is damaged before it; but that segment may have been compacted since."""
+        if self.end is None or offset < self.end.offset:
+            return False
+        return name.end_offset is not None or name.base_offset > self.end.segment
 
     def _limit(self, segment: Segment) -> int:
-        if self.end is not None and segment.base_offset >= self.end.segment:
+        if self.end is not None and segment.base_offset >= self.end.segment and segment.name.end_offset is None:
             return self.end.position if segment.base_offset == self.end.segment else 0
         size = segment.size()
         if self._unpromised is None or self._unpromised.end.segment != segment.base_offset:
@@ -272,43 +315,81 @@ class Cursor:
             return True
 
     def _successor(self) -> int | None:
-        """The base offset of the segment after the open one, or None."""
-        assert self._segment is not None
-        base = self._segment.base_offset
-        if self._bases[-1] <= base and os.path.exists(layout.segment_path(self._directory, self.offset)):
-            self._bases_refreshed()
-        later = self._bases[bisect_right(self._bases, base) :]
-        return later[0] if later else None
+        """The base offset of the segment after the open one, or None where that is the last."""
+        segment = self._segment
+        assert segment is not None
+        if segment.name.end_offset is not None:
+            return segment.name.end_offset
+        if segment.name >= self._segments[-1] and self._may_have_rolled(segment):
+            self._refreshed()
+        later = self._segments[bisect_right(self._segments, segment.name) :]
+        return next((name.base_offset for name in later if name.base_offset > segment.base_offset), None)
+
+    def _may_have_rolled(self, segment: Segment) -> bool:
+        """Whether another segment may follow: it is there, or was compacted or removed already, but not before the open one."""
+        following = layout.segment_path(self._directory, SegmentName.of(self.offset))
+        return os.path.exists(following) or not os.path.exists(segment.path)
 
     def _next_segment(self) -> bool:
-        """Open the next segment, once the open one is read to its end; False when there is none (now)."""
+        """Open the segment with the next offset, once the open one is read to its end; False when there is none (now)."""
         segment = self._segment
         assert segment is not None
         successor = self._successor()
-        if successor is None or (self.end is not None and successor > self.end.segment):
+        if successor is None:
             return False
         if self._position < self._limit(segment):
             return True  # an append came between the last look and the roll
         if not self.is_current():
             return False  # deleted, and perhaps made anew: what comes next is another's
-        if (
-            self._expected is not None
-            and successor != self._expected
-            and layout.segment_bases(self._directory)[0] < successor
-        ):
-            self._report_gap(segment, successor)
+        offset = successor if self._expected is None else self._expected
+        name = self._holding(offset, segment)
+        if name is None:
+            offset = self._pass_removed(offset)
+            name = self._holding(offset, segment)
+        if name is None:
+            self._check_gap(segment, offset)
+            return False
+        if self._is_past_end(name, max(offset, name.base_offset)):
+            return False
         try:
-            self._open(successor)
+            self._open(name)
         except FileNotFoundError:  # removed since the names were listed
-            return self._bases_refreshed()
-        self._expected = successor
-        self.offset = max(self.offset, successor)
+            return self._refreshed()
+        self.offset = max(self.offset, offset)
+        self._seek_within(self.offset)
         return True
 
-    def _bases_refreshed(self) -> bool:
-        before = self._bases
+    def _holding(self, offset: int, done: Segment) -> SegmentName | None:
+        """The segment that holds `offset`, now that `done` is read to its end; None where none does."""
+        while True:
+            number = self._last_from(offset)
+            name = self._segments[max(number, 0)]
+            if number >= 0 and (name.base_offset == offset or (name.end_offset or 0) > offset):
+                return name
+            if number >= 0 and name.end_offset is None and name != done.name:
+                return name
+            if not self._refreshed():
+                return None
+
+    def _pass_removed(self, offset: int) -> int:
+        """Where the log starts, if that is after `offset`: what lay between was removed before it was read."""
+        start = read_log_start(self._directory)
+        if start is None or start <= offset:
+            return offset
+        self.lost.append(RemovedRecords(self._directory, first=offset, next_offset=start))
+        return start
+
+    def _check_gap(self, done: Segment, offset: int) -> None:
+        """CorruptData where a segment comes after one that is missing."""
+        later = self._segments[self._last_from(offset) + 1 :]
+        if later:
+            self._report_gap(done, later[0].base_offset)
+
+    def _refreshed(self) -> bool:
+        """List the segments anew; whether there are others than before."""
+        before = self._segments
         try:
-            self._bases = layout.segment_bases(self._directory)
+            self._segments = layout.segments(self._directory)
         except FileNotFoundError:  # the topic was deleted: what is open can still be read
             return False
-        return self._bases != before and bool(self._bases)
+        return self._segments != before and bool(self._segments)

@@ -12,7 +12,9 @@ from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import MAX_PARTITIONS, TopicConfig, check_config, decode_config, encode_config
 from streamcli.storage.format import NO_TIMESTAMP
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock, check_local, topics_lock
+from streamcli.storage.log_start import encode_log_start
 from streamcli.storage.opening import read_file, refuse_links
 
 FORMAT_VERSION = 1
@@ -248,8 +250,10 @@ class LogDirectory:
 
 def _make_partition(directory: str, base_offset: int = 0) -> None:
     os.mkdir(directory)
-    durable.create_file(layout.segment_path(directory, base_offset))
+    durable.create_file(layout.segment_path(directory, SegmentName.of(base_offset)))
     durable.create_file(os.path.join(directory, layout.LOCK))
+    if base_offset:
+        durable.create_file(os.path.join(directory, layout.LOG_START), encode_log_start(base_offset))
     start = Checkpoint(durable.boot_id(), base_offset, 0, base_offset, NO_TIMESTAMP)
     durable.create_file(os.path.join(directory, layout.CHECKPOINT), start.encode())
 

@@ -6,9 +6,12 @@
     DIR/topics/NAME/P/                    one partition
         00000000000000000000.log          segment, named by its base offset in 20 digits so that `ls` sorts
         00000000000000000000.index        sparse index of the segment; disposable
+        00000000000000000000-00000000000000005000.log  compacted segment: what is left of these offsets, the last excluded
         00000000000000000000.cut-POSITION-N  what recovery cut off the segment at POSITION
         00000000000000000000.damaged-POSITION-offsets-FIRST-LAST-N  damaged bytes that repair gave up
         lock                              append lock
+        clean.lock                        held by who compacts the partition
+        log-start                         the log start offset, where it is not 0
         checkpoint                        boot id and the position known to be on disk; disposable
     DIR/groups/NAME/                      one consumer group
         lock                              held by whoever coordinates, for that moment
@@ -37,6 +40,8 @@ MEMBERS = "members"
 LEASES = "leases"
 CONFIG_FILE = "config.json"
 LOCK = "lock"
+CLEAN_LOCK = "clean.lock"
+LOG_START = "log-start"
 CHECKPOINT = "checkpoint"
 SEGMENT_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
@@ -45,6 +50,7 @@ MAX_TOPIC_NAME = 249
 MAX_BASE_OFFSET = 2**63
 """No segment has a base offset that great: offsets are signed numbers of 64 bits."""
 
+_MOST = f"{MAX_BASE_OFFSET:020d}"
 _LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _DIGITS = frozenset("0123456789")
 _HEX_DIGITS = frozenset("0123456789abcdef")
@@ -120,17 +126,81 @@ def _is_number(name: str) -> bool:
     return _DIGITS.issuperset(name) and str(int(name)) == name
 
 
-def segment_path(partition_directory: str, base_offset: int) -> str:
-    return os.path.join(partition_directory, f"{base_offset:020d}{SEGMENT_SUFFIX}")
+class SegmentName(str):
+    """The name of a segment's files without their suffix: its base offset, and of a compacted one the offset after it.
+
+    They sort as the segments do.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, base_offset: int, end_offset: int | None = None) -> SegmentName:
+        return cls(f"{base_offset:020d}" if end_offset is None else f"{base_offset:020d}-{end_offset:020d}")
+
+    @property
+    def base_offset(self) -> int:
+        return int(self[:20])
+
+    @property
+    def end_offset(self) -> int | None:
+        """Of a compacted segment, the offset after it; None for one as it was appended to."""
+        return int(self[21:]) if len(self) > 20 else None
 
 
-def segment_base(segment: str) -> int:
-    """The base offset in the path of a segment, or of its index."""
-    return int(os.path.basename(segment).partition(".")[0])
+def segments(partition_directory: str) -> list[SegmentName]:
+    """The segments in force, ascending. Names that are not ours are passed over."""
+    return _in_force(_all_segments(partition_directory))
 
 
-def index_path(partition_directory: str, base_offset: int) -> str:
-    return os.path.join(partition_directory, f"{base_offset:020d}{INDEX_SUFFIX}")
+def superseded_segments(partition_directory: str) -> list[SegmentName]:
+    """The segments of which a compacted one has taken the place, and that were not removed yet."""
+    found = _all_segments(partition_directory)
+    in_force = set(_in_force(found))
+    return [name for name in found if name not in in_force]
+
+
+def _all_segments(partition_directory: str) -> list[SegmentName]:
+    size = -len(SEGMENT_SUFFIX)
+    stems = [SegmentName(name[:size]) for name in os.listdir(partition_directory) if name.endswith(SEGMENT_SUFFIX)]
+    return sorted(filter(_is_segment_name, stems))
+
+
+def _is_segment_name(stem: str) -> bool:
+    if len(stem) == 41 and stem[20] == "-":
+        return stem[:20] < stem[21:] <= _MOST and _DIGITS.issuperset(stem[:20] + stem[21:])
+    return len(stem) == 20 and stem < _MOST and _DIGITS.issuperset(stem)
+
+
+def _in_force(names: list[SegmentName]) -> list[SegmentName]:
+    """Those among `names`, ascending, that do not lie within a longer compacted one."""
+    if all(len(name) == 20 for name in names):
+        return names
+    chosen: list[SegmentName] = []
+    covered = ""
+    for name in names:  # of the same base the plain one comes first, then the shorter
+        base, end = name[:20], name[21:]
+        if chosen and chosen[-1][:20] == base:
+            chosen[-1] = name
+        elif base >= covered:
+            chosen.append(name)
+        else:
+            continue
+        covered = max(covered, end)
+    return chosen
+
+
+def segment_path(partition_directory: str, segment: SegmentName) -> str:
+    return os.path.join(partition_directory, segment + SEGMENT_SUFFIX)
+
+
+def index_path(partition_directory: str, segment: SegmentName) -> str:
+    return os.path.join(partition_directory, segment + INDEX_SUFFIX)
+
+
+def segment_name(path: str) -> SegmentName:
+    """The segment in the path of its file, or of its index."""
+    return SegmentName(os.path.basename(path).partition(".")[0])
 
 
 def cut_path(segment: str, position: int) -> str:
@@ -160,14 +230,14 @@ def is_partition_name(name: str) -> bool:
 
 def is_beside_segment(name: str) -> bool:
     """Whether a name found in a partition's directory is that of a segment, or of what belongs to one."""
-    return len(name) > 21 and name[20] == "." and _DIGITS.issuperset(name[:20])
+    stem, dot, rest = name.partition(".")
+    digits = stem[:20] + stem[21:] if len(stem) == 41 and stem[20] == "-" else stem
+    return bool(dot and rest) and len(digits) in (20, 40) and _DIGITS.issuperset(digits)
 
 
-def segment_bases(partition_directory: str) -> list[int]:
-    """Base offsets of the segments there, ascending. Names that are not ours are passed over."""
-    bases = []
-    for name in os.listdir(partition_directory):
-        stem = name.removesuffix(SEGMENT_SUFFIX)
-        if stem is not name and len(stem) == 20 and _DIGITS.issuperset(stem) and int(stem) < MAX_BASE_OFFSET:
-            bases.append(int(stem))
-    return sorted(bases)
+def files_beside(partition_directory: str, segment: SegmentName) -> list[str]:
+    """The names of a segment's files but for the segment itself: its index, and what was cut off it or given up."""
+    own = segment + "."
+    return [
+        name for name in os.listdir(partition_directory) if name.startswith(own) and name != segment + SEGMENT_SUFFIX
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from streamcli.storage.checkpoint import read_checkpoint
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
 from streamcli.storage.index import IndexEntry
+from streamcli.storage.layout import SegmentName
+from streamcli.storage.log_start import read_log_start
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
@@ -37,9 +41,8 @@ class Log:
         self.directory = directory
 
     def start(self) -> int:
-        """The log start offset: the first that can be read."""
-        bases = layout.segment_bases(self.directory)
-        return bases[0] if bases else 0
+        """The log start offset: the first that can be read, unless it was lost."""
+        return read_log_start(self.directory) or 0
 
     def end(self) -> Mark:
         """The end of the log as it is now; see `tail`."""
@@ -50,10 +53,9 @@ class Log:
 
         Bytes there that are no batch, and should be, are within the end: who reads up to it is told of them.
         """
-        bases = layout.segment_bases(self.directory)
-        if not bases:
+        segment = self._last_segment()
+        if segment is None:
             return Tail(Mark(0, 0, 0, NO_TIMESTAMP), CLEAN, 0, 0)
-        segment = Segment(self.directory, bases[-1])
         try:
             tail = find_tail(self.directory, segment)
         finally:
@@ -69,16 +71,17 @@ class Log:
         if checkpoint is not None and durable.is_this_boot(checkpoint.boot_id) and checkpoint.offset >= offset:
             return checkpoint.offset
         end = self.tail().end.offset
-        segment = Segment(self.directory, layout.segment_bases(self.directory)[-1])
-        try:
-            durable.sync_data(segment.fd)
-        finally:
-            segment.close()
+        segment = self._last_segment()
+        if segment is not None:
+            try:
+                durable.sync_data(segment.fd)
+            finally:
+                segment.close()
         return max(end, offset)
 
     def cursor(self, offset: int, end: Mark | None, tail: Tail | None = None) -> Cursor:
         """A cursor on the batch that holds `offset`, to stop at `end`; None: to follow, from the `tail` that was found."""
-        return Cursor(self.directory, offset, end, tail)
+        return Cursor(self.directory, max(offset, self.start()), end, tail)
 
     def headers(self, offset: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the one that holds `offset` up to `end`, bodies unread."""
@@ -104,23 +107,37 @@ class Log:
                 if batch is None:
                     continue
                 pairs = zip(batch.offsets(), batch.timestamps(), strict=True)
-                return next(offset for offset, time in pairs if time >= timestamp)
+                found = next((offset for offset, time in pairs if time >= timestamp), None)
+                if found is not None:
+                    return found
         finally:
             cursor.close()
         return end.offset
 
     def headers_backwards(self, start: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the last before `end` back to the one that holds offset `start`, a piece at a time."""
-        for base in reversed([base for base in layout.segment_bases(self.directory) if base <= end.segment]):
-            segment = Segment(self.directory, base)
-            limit = end.position if base == end.segment else segment.size()
+        before = end.offset
+        names = layout.segments(self.directory)
+        while before > start:
+            number = bisect_left(names, SegmentName.of(before)) - 1
+            if number < 0:
+                return
             try:
-                for header in self._backwards(segment, limit, closed=base != end.segment):
+                segment = Segment(self.directory, names[number])
+            except FileNotFoundError:  # removed, or compacted, since the names were listed
+                names = layout.segments(self.directory)
+                continue
+            is_last = number == len(names) - 1
+            limit = end.position if names[number] == SegmentName.of(end.segment) else segment.size()
+            try:
+                for header in self._backwards(segment, limit, closed=not is_last):
                     if header.next_offset <= start:
                         return
-                    yield header
+                    if header.base_offset < before:
+                        yield header
             finally:
                 segment.close()
+            before = names[number].base_offset
 
     def _backwards(self, segment: Segment, limit: int, *, closed: bool) -> Iterator[BatchHeader]:
         """The headers of a segment that lie before `limit`, from the last, an index entry's worth at a time."""
@@ -132,34 +149,52 @@ class Log:
 
     def summary(self) -> LogSummary:
         """What `topics describe` shows."""
-        bases = layout.segment_bases(self.directory)
-        size = sum(os.lstat(layout.segment_path(self.directory, base)).st_size for base in bases)
+        names = layout.segments(self.directory)
+        size = sum(self._size(name) for name in names)
         start, end = self.start(), self.end()
         first = next(self.headers(start, end), None)
         if first is None:
-            return LogSummary(start, end.offset, size, len(bases), None, None)
-        return LogSummary(start, end.offset, size, len(bases), first.min_timestamp, end.max_timestamp)
+            return LogSummary(start, end.offset, size, len(names), None, None)
+        return LogSummary(start, end.offset, size, len(names), first.min_timestamp, end.max_timestamp)
+
+    def _size(self, name: SegmentName) -> int:
+        """Bytes of a segment; 0 where it was removed since it was listed."""
+        try:
+            return os.lstat(layout.segment_path(self.directory, name)).st_size
+        except FileNotFoundError:
+            return 0
+
+    def _last_segment(self) -> Segment | None:
+        """The last segment, open; None where there is none."""
+        while names := layout.segments(self.directory):
+            with suppress(FileNotFoundError):  # rolled, and compacted, since it was listed
+                return Segment(self.directory, names[-1])
+        return None
 
     def _offset_before(self, timestamp: int) -> int:
         """An offset at or before the first with this time, from the indexes: nothing before it has that time or a later one."""
-        bases = layout.segment_bases(self.directory)
-        low, high = 0, len(bases)
+        while True:
+            with suppress(FileNotFoundError):  # a segment was removed, or compacted, since they were listed
+                return self._offset_before_in(layout.segments(self.directory), timestamp)
+
+    def _offset_before_in(self, names: list[SegmentName], timestamp: int) -> int:
+        low, high = 0, len(names)
         while high - low > 1:
             middle = (low + high) // 2
-            if self._time_entry(bases, middle, timestamp) is None:
+            if self._time_entry(names, middle, timestamp) is None:
                 high = middle
             else:
                 low = middle
-        if not bases:
+        if not names:
             return 0
-        entry = self._time_entry(bases, low, timestamp)
-        return bases[low] if entry is None else entry
+        entry = self._time_entry(names, low, timestamp)
+        return names[low].base_offset if entry is None else entry
 
-    def _time_entry(self, bases: list[int], number: int, timestamp: int) -> int | None:
+    def _time_entry(self, names: list[SegmentName], number: int, timestamp: int) -> int | None:
         """The base offset of the segment's last indexed batch that has only earlier times before it."""
-        segment = Segment(self.directory, bases[number])
+        segment = Segment(self.directory, names[number])
         try:
-            closed = number < len(bases) - 1
+            closed = number < len(names) - 1
             entry = lookup(self.directory, segment, lambda e: e.max_timestamp_before < timestamp, closed=closed)
             return entry.base_offset if entry else None
         finally:

@@ -39,7 +39,7 @@ def rebuild_index(partition_directory: str, segment: Segment) -> bool:
             indexed_to = header.position
         latest = max(latest, header.max_timestamp)
     try:
-        path = layout.index_path(partition_directory, segment.base_offset)
+        path = layout.index_path(partition_directory, segment.name)
         durable.replace_file(path, b"".join(entries))
     except OSError:
         return False
@@ -48,7 +48,7 @@ def rebuild_index(partition_directory: str, segment: Segment) -> bool:
 
 def _look(directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool]) -> tuple[IndexEntry | None, bool]:
     """The entry, and whether the index is good as far as this look could see."""
-    index = SparseIndex(layout.index_path(directory, segment.base_offset))
+    index = SparseIndex(layout.index_path(directory, segment.name))
     try:
         last = index.entry(index.count - 1)
         good = last is not None and _leads(segment, last)

@@ -20,7 +20,9 @@ from streamcli.storage.append import Appender
 from streamcli.storage.checkpoint import read_checkpoint
 from streamcli.storage.format import HEADER_SIZE, InvalidBatch, encode_lost
 from streamcli.storage.index import ENTRY_SIZE, SparseIndex
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.log_start import write_log_start
 from streamcli.storage.lookup import rebuild_index
 from streamcli.storage.segment import Segment
 from streamcli.storage.verify import INDEX, LOG, PartitionCheck, Problem
@@ -78,7 +80,9 @@ def _mend(directory: str, problem: Problem, committed: int) -> Repair | None:
     found = _look_again(directory, problem)
     if found is None:
         return None
-    segment = Segment(directory, layout.segment_base(found.path), writable=True)
+    if _is_missing_segment(directory, found):
+        return _stand_in(directory, found)
+    segment = Segment(directory, layout.segment_name(found.path), writable=True)
     try:
         return _give_up(directory, segment, found, committed)
     finally:
@@ -89,15 +93,41 @@ def _make_segment(directory: str, problem: Problem, committed: int) -> Repair:
     """Begin a log of which no segment is left, after the offsets that were given out."""
     checkpoint = read_checkpoint(directory)
     base = max(committed, checkpoint.offset if checkpoint else 0)
-    durable.create_file(layout.segment_path(directory, base))
+    if base:
+        write_log_start(directory, base)
+    durable.create_file(layout.segment_path(directory, SegmentName.of(base)))
     durable.sync_directory(directory)
     return Repair(problem, f"the log begins anew at offset {base}: all before it is lost")
 
 
+def _is_missing_segment(directory: str, problem: Problem) -> bool:
+    """Whether it is between two segments, or before the first, that records are missing."""
+    if problem.length != 0 or problem.first is None or problem.next_offset is None:
+        return False
+    bases = [name.base_offset for name in layout.segments(directory)]
+    return problem.next_offset in bases and not any(problem.first <= base < problem.next_offset for base in bases)
+
+
+def _stand_in(directory: str, problem: Problem) -> Repair:
+    """Put a segment in the place of one that is gone, which says that its records are lost."""
+    first, next_offset = problem.first, problem.next_offset
+    assert first is not None
+    assert next_offset is not None
+    try:
+        mark = encode_lost(position=0, base_offset=first, next_offset=next_offset, length=HEADER_SIZE)
+    except InvalidBatch as error:
+        return Repair(problem, f"left as it is: {error}; readers pass it by with --skip-corrupt", is_mended=False)
+    durable.replace_file(layout.segment_path(directory, SegmentName.of(first, next_offset)), mark)
+    lost = CorruptData("", "", 0, first=first, next_offset=next_offset).offsets()
+    return Repair(problem, f"{lost} given up")
+
+
 def _look_again(directory: str, problem: Problem) -> Problem | None:
     """The problem as it is now, under the append lock; None when it is gone."""
-    before = max(layout.segment_base(problem.path), (problem.first or 0) - 1)  # a reader of `first` may begin after it
-    until = (layout.segment_base(problem.path), problem.position or 0)
+    name = layout.segment_name(problem.path)
+    first = problem.first or 0
+    before = min(first, max(name.base_offset, first - 1))  # a reader of `first` may begin after it
+    until = (name, problem.position or 0)
     check = PartitionCheck(directory)
     try:
         for found in check.problems_from(before, until):
@@ -158,7 +188,7 @@ def _mark(position: int, length: int, first: int, next_offset: int, *, is_tail: 
 
 
 def _mend_index(directory: str, problem: Problem) -> Repair:
-    segment = Segment(directory, layout.segment_base(problem.path))
+    segment = Segment(directory, layout.segment_name(problem.path))
     try:
         if _renew_index(directory, segment, problem.position or 0, of_index=True):
             return Repair(problem, "made anew from the log")
@@ -174,7 +204,7 @@ def _renew_index(directory: str, segment: Segment, position: int, *, of_index: b
     """
     if not _is_last(directory, segment):
         return rebuild_index(directory, segment)
-    index = SparseIndex(layout.index_path(directory, segment.base_offset), writable=True)
+    index = SparseIndex(layout.index_path(directory, segment.name), writable=True)
     try:
         before = index.last_where(lambda entry: entry.position < position)
         index.keep(position // ENTRY_SIZE if of_index else before[0] + 1 if before else 0)
@@ -184,4 +214,4 @@ def _renew_index(directory: str, segment: Segment, position: int, *, of_index: b
 
 
 def _is_last(directory: str, segment: Segment) -> bool:
-    return layout.segment_bases(directory)[-1] == segment.base_offset
+    return layout.segments(directory)[-1] == segment.name

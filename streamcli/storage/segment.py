@@ -19,6 +19,7 @@ from streamcli.storage.format import (
     decode_header,
     find_magic,
 )
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.opening import open_file
 
 READ_AHEAD = 64 << 10
@@ -27,11 +28,12 @@ READ_AHEAD = 64 << 10
 class Segment:
     """Reads a segment by position. What it has buffered may be stale at the file's tail: `forget` drops it."""
 
-    __slots__ = ("_buffer", "_buffer_position", "_whole_to", "base_offset", "fd", "path")
+    __slots__ = ("_buffer", "_buffer_position", "_whole_to", "base_offset", "fd", "name", "path")
 
-    def __init__(self, partition_directory: str, base_offset: int, *, writable: bool = False) -> None:
-        self.base_offset = base_offset
-        self.path = layout.segment_path(partition_directory, base_offset)
+    def __init__(self, partition_directory: str, name: SegmentName, *, writable: bool = False) -> None:
+        self.name = name
+        self.base_offset = name.base_offset
+        self.path = layout.segment_path(partition_directory, name)
         self.fd = open_file(self.path, os.O_RDWR if writable else os.O_RDONLY)
         self._buffer = memoryview(b"")
         self._buffer_position = 0

@@ -14,12 +14,14 @@ and goes from header to header to the end of the file. What it finds after the l
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
 from streamcli.storage.format import HEADER_SIZE, NO_TIMESTAMP, InvalidBatch
 from streamcli.storage.index import SparseIndex
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.segment import Segment
 
 CLEAN, TORN, UNPROMISED, UNKNOWN, DAMAGED = "clean", "torn", "unpromised", "unknown", "damaged"
@@ -64,7 +66,9 @@ def _missing(directory: str, segment: Segment, checkpoint: Checkpoint | None, si
         return 0
     if checkpoint.segment == segment.base_offset:
         return max(0, checkpoint.position - size)
-    there = os.path.exists(layout.segment_path(directory, checkpoint.segment))  # made since the last one was looked for
+    there = os.path.exists(
+        layout.segment_path(directory, SegmentName.of(checkpoint.segment))
+    )  # made since the last one was looked for
     return 0 if there else checkpoint.position
 
 
@@ -73,11 +77,18 @@ def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
 
     Goes back to the first segment that has an index, and from there on reads headers.
     """
-    earlier = [base for base in layout.segment_bases(partition_directory) if base < base_offset]
-    unindexed: list[int] = []
+    while True:
+        earlier = [name for name in layout.segments(partition_directory) if name.base_offset < base_offset]
+        with suppress(FileNotFoundError):  # one was removed, or compacted, since the names were listed
+            return _max_timestamp_of(partition_directory, earlier)
+
+
+def _max_timestamp_of(partition_directory: str, names: list[SegmentName]) -> int:
+    """The greatest timestamp up to the end of the last of these segments."""
+    unindexed: list[SegmentName] = []
     latest = NO_TIMESTAMP
-    for base in reversed(earlier):
-        segment = Segment(partition_directory, base)
+    for name in reversed(names):
+        segment = Segment(partition_directory, name)
         try:
             start = last_indexed(partition_directory, segment, segment.size())
             if start is not None:
@@ -85,11 +96,11 @@ def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
                 break
         finally:
             segment.close()
-        unindexed.append(base)
-    for base in reversed(unindexed):
-        segment = Segment(partition_directory, base)
+        unindexed.append(name)
+    for name in reversed(unindexed):
+        segment = Segment(partition_directory, name)
         try:
-            start = Mark(base, 0, base, latest)
+            start = Mark(name.base_offset, 0, name.base_offset, latest)
             latest = _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
         finally:
             segment.close()
@@ -98,7 +109,7 @@ def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
 
 def last_indexed(partition_directory: str, segment: Segment, size: int) -> Mark | None:
     """The last batch that the index leads to, or None when it leads nowhere."""
-    index = SparseIndex(layout.index_path(partition_directory, segment.base_offset))
+    index = SparseIndex(layout.index_path(partition_directory, segment.name))
     try:
         found = index.last_where(lambda entry: entry.position < size)
         if found is None:

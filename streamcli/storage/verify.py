@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamcli.record.errors import CorruptData
+from streamcli.record.lost import RemovedRecords
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
 from streamcli.storage.index import ENTRY_SIZE, SparseIndex
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.log import Log
 from streamcli.storage.tail import DAMAGED, UNKNOWN
 
@@ -48,15 +50,15 @@ class PartitionCheck:
         self._directory = partition_directory
         self.records = self.batches = self.size = self.lost = 0
         self._index: _IndexCheck | None = None
-        self._unmended: int | None = None  # the segment whose index the first append of this boot will mend
+        self._unmended: SegmentName | None = None  # the segment whose index the first append of this boot will mend
         self._inexact: str | None = None  # the last segment in which something was not read
         self._latest = NO_TIMESTAMP
 
     def problems(self) -> Iterator[Problem]:
-        if not layout.segment_bases(self._directory):
+        if not layout.segments(self._directory):
             yield Problem(LOG, "the partition has no segment", self._directory)
             return
-        yield from self.problems_from(Log(self._directory).start())
+        yield from self.problems_from(self._first_offset())
         yield from self._close_index()
 
     def close(self) -> None:
@@ -65,7 +67,11 @@ class PartitionCheck:
             self._index.finish()
             self._index = None
 
-    def problems_from(self, offset: int, until: tuple[int, int] | None = None) -> Iterator[Problem]:
+    def _first_offset(self) -> int:
+        """Where the log starts, or its first segment: what lies there and is not given to readers is checked too."""
+        return min(Log(self._directory).start(), layout.segments(self._directory)[0].base_offset)
+
+    def problems_from(self, offset: int, until: tuple[SegmentName, int] | None = None) -> Iterator[Problem]:
         """The problems of the log from `offset` on, and of the checkpoint. until: (segment, position) to go no further than."""
         log = Log(self._directory)
         checkpoint, problem = _read_checkpoint(self._directory)
@@ -73,27 +79,29 @@ class PartitionCheck:
             yield problem
         tail = log.tail()
         if checkpoint is None or not durable.is_this_boot(checkpoint.boot_id):
-            self._unmended = tail.end.segment
+            self._unmended = SegmentName.of(tail.end.segment)
         if tail.missing and tail.kind not in (DAMAGED, UNKNOWN):  # else the damage there is told, up to the end
             reason = f"{tail.missing} bytes that were known to be on disk are missing at the end of the log"
-            path = layout.segment_path(self._directory, tail.end.segment)
+            path = layout.segment_path(self._directory, SegmentName.of(tail.end.segment))
             next_offset = checkpoint.offset if checkpoint else None
             yield Problem(LOG, reason, path, tail.end.position, None, tail.end.offset, next_offset)
-        cursor = log.cursor(max(offset, log.start()), tail.end)
+        cursor = Cursor(self._directory, offset, tail.end)
         try:
             yield from self._read(cursor, checkpoint, until)
         finally:
             cursor.close()
 
-    def _read(self, cursor: Cursor, checkpoint: Checkpoint | None, until: tuple[int, int] | None) -> Iterator[Problem]:
+    def _read(
+        self, cursor: Cursor, checkpoint: Checkpoint | None, until: tuple[SegmentName, int] | None
+    ) -> Iterator[Problem]:
         while True:
             try:
                 header = cursor.peek()
                 self._count_lost(cursor)
                 if header is None:
                     return
-                base = cursor.segment_base
-                if until is not None and (base, header.position) > until:
+                name = cursor.segment
+                if until is not None and (name, header.position) > until:
                     return
                 batch = cursor.take()
                 if batch is None:
@@ -111,30 +119,32 @@ class PartitionCheck:
             self.size += header.end - header.position
             if (
                 checkpoint is not None
-                and (base, header.end) == checkpoint[1:3]
+                and (name, header.end) == (SegmentName.of(checkpoint.segment), checkpoint.position)
                 and header.next_offset != checkpoint.offset
             ):
                 path = os.path.join(self._directory, layout.CHECKPOINT)
                 yield Problem(
                     CHECKPOINT, f"the checkpoint says offset {checkpoint.offset} for {header.next_offset}", path
                 )
-            yield from self._check_index(base, header)
+            yield from self._check_index(name, header)
 
     def _count_lost(self, cursor: Cursor) -> None:
         while cursor.lost:
             lost = cursor.lost.pop(0)
+            if isinstance(lost, RemovedRecords):
+                continue
             assert lost.first is not None
             assert lost.next_offset is not None
             self.lost += lost.next_offset - lost.first
             self._inexact = lost.path
 
-    def _check_index(self, base_offset: int, header: BatchHeader) -> Iterator[Problem]:
-        if base_offset == self._unmended:
+    def _check_index(self, name: SegmentName, header: BatchHeader) -> Iterator[Problem]:
+        if name == self._unmended:
             return
-        if self._index is None or self._index.base_offset != base_offset:
+        if self._index is None or self._index.segment != name:
             yield from self._close_index()
-            self._index = _IndexCheck(self._directory, base_offset)
-        is_exact = self._inexact != layout.segment_path(self._directory, base_offset)
+            self._index = _IndexCheck(self._directory, name)
+        is_exact = self._inexact != layout.segment_path(self._directory, name)
         self._index.see(header, self._latest, is_exact=is_exact)
         self._latest = max(self._latest, header.max_timestamp)
 
@@ -149,9 +159,9 @@ class PartitionCheck:
 class _IndexCheck:
     """The index of one segment, gone along with the segment's batches. A missing or short index is none the worse."""
 
-    def __init__(self, partition_directory: str, base_offset: int) -> None:
-        self.base_offset = base_offset
-        self._index = SparseIndex(layout.index_path(partition_directory, base_offset))
+    def __init__(self, partition_directory: str, segment: SegmentName) -> None:
+        self.segment = segment
+        self._index = SparseIndex(layout.index_path(partition_directory, segment))
         self._next = 0
         self._wrong: int | None = None
 

@@ -46,8 +46,8 @@ def write_over(path: Path, position: int, data: bytes) -> None:
 def batches(partition: Path) -> list[tuple[Path, int, int]]:
     """The batches as (segment, position, end)."""
     found = []
-    for base in layout.segment_bases(str(partition)):
-        segment = Segment(str(partition), base)
+    for name in layout.segments(str(partition)):
+        segment = Segment(str(partition), name)
         found += [(Path(segment.path), header.position, header.end) for header in segment.headers(0, segment.size())]
         segment.close()
     return found

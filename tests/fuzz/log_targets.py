@@ -15,6 +15,7 @@ from streamcli.storage import layout
 from streamcli.storage.checkpoint import decode_checkpoint, read_checkpoint
 from streamcli.storage.format import HEADER_SIZE, InvalidBatch
 from streamcli.storage.index import SparseIndex
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import find_tail
@@ -51,7 +52,7 @@ def batch(mode: int, data: bytes) -> None:
     )
     place = workspace()
     place.set_partition_files({SEGMENT: data, layout.LOCK: b""})
-    segment = Segment(place.partition, 0)
+    segment = Segment(place.partition, SegmentName.of(0))
     try:
         header = segment.header_at(0)
         if header is None:
@@ -121,7 +122,7 @@ def segment(mode: int, data: bytes) -> None:
 
 
 def scan(place: Workspace, size: int) -> None:
-    opened = Segment(place.partition, 0)
+    opened = Segment(place.partition, SegmentName.of(0))
     try:
         good = list(opened.headers(0, size))
         every = list(opened.headers_past_damage(0, size))
@@ -226,7 +227,7 @@ def index(mode: int, data: bytes) -> None:
 
 def look_up(place: Workspace) -> None:
     found = SparseIndex(os.path.join(place.partition, INDEX))
-    opened = Segment(place.partition, 0)
+    opened = Segment(place.partition, SegmentName.of(0))
     try:
         for number in range(-1, found.count + 1):
             found.entry(number)
@@ -251,7 +252,7 @@ def checkpoint(mode: int, data: bytes) -> None:
     found = read_checkpoint(place.partition)
     assert found == decode_checkpoint(data[:4096])
     assert found is None or decode_checkpoint(found.encode()) == found
-    opened = Segment(place.partition, 0)
+    opened = Segment(place.partition, SegmentName.of(0))
     try:
         end = find_tail(place.partition, opened).end
     finally:

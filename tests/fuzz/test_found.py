@@ -24,6 +24,7 @@ from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.format import HEADER, HEADER_SIZE, MAX_OFFSET, BatchHeader, InvalidBatch, decode_header
 from streamcli.storage.index import ENTRY
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import try_exclusive
 from streamcli.storage.segment import Segment
 from tests.storage.partition_log import PartitionLog, flip, lines
@@ -142,7 +143,7 @@ def hostile(partition: PartitionLog, **fields: int) -> BatchHeader:
 
 def test_a_body_length_that_the_file_does_not_have_takes_no_memory(partition: PartitionLog):
     header = hostile(partition, body_length=2**32 - 1)
-    segment = Segment(partition.directory, 0)
+    segment = Segment(partition.directory, SegmentName.of(0))
     try:
         with memory_below(1 << 20), pytest.raises(InvalidBatch):
             segment.batch_of(header)
@@ -153,7 +154,7 @@ def test_a_body_length_that_the_file_does_not_have_takes_no_memory(partition: Pa
 def test_a_record_count_that_the_body_does_not_have_takes_no_memory(partition: PartitionLog):
     """The part of a batch from an offset on was made by counting through four thousand million records."""
     header = hostile(partition, record_count=2**32 - 1, last_offset_delta=2**32 - 2)
-    segment = Segment(partition.directory, 0)
+    segment = Segment(partition.directory, SegmentName.of(0))
     try:
         batch = segment.batch_of(header)
         for ask in (lambda: batch.between(1, None), lambda: batch.take(1, 2), batch.offsets, batch.records):

@@ -39,7 +39,7 @@ def under_limit(*words: str) -> list[str]:
 
 def write_segment(log_directory: Path, header: BatchHeader, body: bytes) -> None:
     ok("topics", "create", "t")
-    path = layout.segment_path(layout.partition_directory(str(log_directory), "t", 0), 0)
+    path = layout.segment_path(layout.partition_directory(str(log_directory), "t", 0), layout.SegmentName.of(0))
     Path(path).write_bytes(sealed(header) + body)
 
 

@@ -97,7 +97,7 @@ def write_rolled(log: LogDirectory) -> None:
 def write_gaps(log: LogDirectory) -> None:
     """Offsets with gaps, and a producer's id, as other writers of the format may leave them: encoded here by hand."""
     log.create_topic("gaps", TopicConfig(1, {}))
-    path = layout.segment_path(log.partition_directory("gaps", 0), 0)
+    path = layout.segment_path(log.partition_directory("gaps", 0), layout.SegmentName.of(0))
     position = 0
     with open(path, "r+b") as file:
         for base, columns in (

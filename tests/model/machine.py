@@ -233,7 +233,7 @@ class DirectoryMachine(RuleBasedStateMachine):
         appender.append(columns)
         start, end = self.last_batch(path)
         appender.close()
-        segment = layout.segment_path(path, layout.segment_bases(path)[-1])
+        segment = layout.segment_path(path, layout.segments(path)[-1])
         os.truncate(segment, start + at % (end - start))
         if reboot:
             self.reboot(path)

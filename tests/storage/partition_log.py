@@ -15,6 +15,7 @@ from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.body import encode_batch
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from streamcli.storage.format import BatchHeader
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.log import Log
 from streamcli.storage.segment import Segment
 
@@ -104,13 +105,13 @@ class PartitionLog:
         return [record.value for record in self.read(start)]
 
     def bases(self) -> list[int]:
-        return layout.segment_bases(self.directory)
+        return [name.base_offset for name in layout.segments(self.directory)]
 
     def segment(self, number: int = -1) -> Path:
-        return Path(layout.segment_path(self.directory, self.bases()[number]))
+        return Path(layout.segment_path(self.directory, layout.segments(self.directory)[number]))
 
     def index(self, number: int = -1) -> Path:
-        return Path(layout.index_path(self.directory, self.bases()[number]))
+        return Path(layout.index_path(self.directory, layout.segments(self.directory)[number]))
 
     def checkpoint_path(self) -> Path:
         return Path(self.directory, layout.CHECKPOINT)
@@ -125,7 +126,7 @@ class PartitionLog:
         """Every batch's header with its segment, by a plain scan."""
         found = []
         for base in self.bases():
-            segment = Segment(self.directory, base)
+            segment = Segment(self.directory, SegmentName.of(base))
             found += [(Path(segment.path), header) for header in segment.headers(0, segment.size())]
             segment.close()
         return found

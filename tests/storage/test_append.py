@@ -22,6 +22,7 @@ from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.durable import boot_id
+from streamcli.storage.log_start import write_log_start
 from tests.support.restricted import restricted
 from tests.support.waiting import DEADLINE
 
@@ -83,7 +84,10 @@ def test_appenders_side_by_side(partition: PartitionLog, segment_bytes: int):
 def test_a_segment_is_rolled_before_it_outgrows_its_size(partition: PartitionLog):
     partition.policy = RollPolicy(400, 1 << 60)
     partition.write(*[lines("x" * size) for size in (10, 150, 20, 1000, 5, 90, 90, 90)])
-    sizes = [Path(layout.segment_path(partition.directory, base)).stat().st_size for base in partition.bases()]
+    sizes = [
+        Path(layout.segment_path(partition.directory, layout.SegmentName.of(base))).stat().st_size
+        for base in partition.bases()
+    ]
     assert [size for size in sizes if size > 400] == [88 + 13 + 1001], "only a batch that is too long alone"
     assert partition.bases() == sorted(partition.bases())
     assert len(partition.read()) == 8
@@ -226,6 +230,7 @@ FILL = """
 import json, sys
 from streamcli.record.batch import Columns
 from streamcli.storage.append import Appender, RollPolicy
+from streamcli.storage.log_start import write_log_start
 from streamcli.storage.log import Log
 
 directory, size = sys.argv[1], int(sys.argv[2])
@@ -291,7 +296,8 @@ def test_an_appender_goes_on_after_the_segment_was_removed(partition: PartitionL
     idle.append(lines("a"))
     rolling = partition.appender(RollPolicy(100, 1 << 60))
     rolling.append(lines("b"))
-    Path(layout.segment_path(partition.directory, 0)).unlink()
+    write_log_start(partition.directory, 1)
+    Path(layout.segment_path(partition.directory, layout.SegmentName.of(0))).unlink()
     assert idle.append(lines("c")) == 2
     assert partition.values() == [b"b", b"c"]
     assert partition.log.start() == 1

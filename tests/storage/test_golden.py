@@ -113,7 +113,7 @@ def test_configs_read_back(copy: Path):
 
 def test_it_holds_what_it_is_kept_for(copy: Path):
     directory = copy / "topics"
-    assert layout.segment_bases(str(directory / "rolled" / "0")) == [0, 6, 16]
+    assert [name.base_offset for name in layout.segments(str(directory / "rolled" / "0"))] == [0, 6, 16]
     assert (directory / "rolled" / "0" / "00000000000000000006.index").stat().st_size == 64
     gapped = next(Log(str(directory / "gaps" / "0")).headers(10, Log(str(directory / "gaps" / "0")).end()))
     assert (gapped.producer_id, gapped.producer_sequence, gapped.producer_epoch) == (7, 10, 3)

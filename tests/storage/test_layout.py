@@ -75,9 +75,9 @@ def test_every_legal_name_can_be_seen_as_a_topic():
 
 def test_the_names_of_a_partition():
     assert layout.partition_directory("/d", "clicks", 3) == "/d/topics/clicks/3"
-    assert layout.segment_path("/p", 42) == "/p/00000000000000000042.log"
-    assert layout.index_path("/p", 42) == "/p/00000000000000000042.index"
-    assert layout.segment_path("/p", 2**63) == "/p/09223372036854775808.log"
+    assert layout.segment_path("/p", layout.SegmentName.of(42)) == "/p/00000000000000000042.log"
+    assert layout.index_path("/p", layout.SegmentName.of(42)) == "/p/00000000000000000042.index"
+    assert layout.segment_path("/p", layout.SegmentName.of(2**63)) == "/p/09223372036854775808.log"
 
 
 def test_a_temporary_name_is_no_topic_and_lies_beside():
@@ -88,7 +88,7 @@ def test_a_temporary_name_is_no_topic_and_lies_beside():
 
 
 def test_cut_bytes_get_a_free_name(tmp_path: Path):
-    segment = layout.segment_path(str(tmp_path), 7)
+    segment = layout.segment_path(str(tmp_path), layout.SegmentName.of(7))
     first = layout.cut_path(segment, 100)
     assert first == str(tmp_path / "00000000000000000007.cut-100-1")
     Path(first).touch()
@@ -111,4 +111,4 @@ def test_only_our_names_are_segments(tmp_path: Path):
         "checkpoint",
     ]:
         (tmp_path / name).touch()
-    assert layout.segment_bases(str(tmp_path)) == [2, 10]
+    assert [name.base_offset for name in layout.segments(str(tmp_path))] == [2, 10]

@@ -15,6 +15,7 @@ from streamcli.storage.append import RollPolicy
 from streamcli.storage.body import encode_batch
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.log import LogSummary
+from streamcli.storage.log_start import write_log_start
 
 from .partition_log import PartitionLog, add_tail, flip, lines
 
@@ -83,7 +84,8 @@ def test_summary_of_an_empty_log(partition: PartitionLog):
 
 def test_summary_after_retention_took_a_segment(rolled: PartitionLog):
     first, second = rolled.bases()[:2]
-    Path(layout.segment_path(rolled.directory, first)).unlink()
+    write_log_start(rolled.directory, rolled.bases()[1])
+    Path(layout.segment_path(rolled.directory, layout.SegmentName.of(first))).unlink()
     summary = rolled.log.summary()
     assert (summary.start, summary.end, summary.segments) == (second, 10, 2)
     assert [record.offset for record in rolled.read()] == list(range(second, 10))

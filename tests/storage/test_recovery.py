@@ -13,6 +13,7 @@ from streamcli.storage.append import RollPolicy
 from streamcli.storage.body import encode_batch
 from streamcli.storage.format import HEADER_SIZE
 from streamcli.storage.index import ENTRY_SIZE, INTERVAL
+from streamcli.storage.layout import SegmentName
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, UNKNOWN, UNPROMISED, find_tail
 from streamcli.storage.verify import PartitionCheck
@@ -24,7 +25,7 @@ BEFORE = [b"one", b"two", b"three"]
 
 
 def tail_kind(partition: PartitionLog) -> str:
-    segment = Segment(partition.directory, partition.bases()[-1])
+    segment = Segment(partition.directory, SegmentName.of(partition.bases()[-1]))
     try:
         return find_tail(partition.directory, segment).kind
     finally:
