@@ -371,6 +371,40 @@ REPAIR = Command(
     statuses=(0, 1, 2, 4, 6, 7),
 )
 
+DUMP = Command(
+    "dump",
+    "Print what lies in segment, index and checkpoint files, batch by batch.",
+    "streamcli.cli.dump:run",
+    (Argument("names", "FILE|TOPIC", "A file, or a topic or glob of topics (quote it); ./NAME is a file even where a topic has that name.", many=True, complete="topics"),),
+    (
+        Flag("partition", ("-p", "--partition"), "Of a topic: only this partition; may be repeated.", "N", parse_number, repeat=True, complete="partitions"),
+        Flag("offset", ("-o", "--offset"), "Of a topic: only batches with these offsets, START:STOP as in consume.", "RANGE", text),
+        Flag("records", ("--records",), "Print the records in the batches instead, with offset, time, key and value; with --json as consume --json does."),
+        _JSON_LIST,
+    ),
+    description=(
+        "A segment may lie anywhere and have any name. It is read as it is, without its index, each header and body is held against "
+        "its checksum, and each header against its position. Damage is passed by, and told with its position and length; the status "
+        "is 6 if there is any. Nothing is changed.\n\n"
+        "The state of a batch is ok, lost (the mark of records that repair gave up), or damaged, with the reason; unfinished is the "
+        "beginning of an append at the end of a topic's log, which goes on just now or which the next append cuts off. Of an index "
+        "entry it says whether it leads to its batch in the segment beside it: after a restart of the machine the last ones of the "
+        "active segment may not, until the next append mends them.\n\n"
+        "With --json a batch is an object with file, position and length in bytes, base_offset, next_offset (the offset after the "
+        "batch), records, min_timestamp and max_timestamp in ms, codec, columns, body_length, raw_length (before compression), "
+        "values_length (of values stored as lines), producer_id, producer_epoch and producer_sequence (0: none), header_crc and "
+        "body_crc in hexadecimal, body_right (whether the body is what body_crc says; null where none is checked), state and reason. "
+        "What is no batch has file, position, length, state and reason alone."
+    ),
+    examples=(
+        ("streamcli dump clicks | less -S", "all batches of a topic"),
+        ("streamcli dump clicks -o -1000 --json | jq .records", "the batches of the last 1000 records"),
+        ("streamcli dump old/00000000000000000000.log", "a copy of a segment"),
+        ("streamcli dump --records --json old/*.log | streamcli produce saved --json", "the records of copied segments into a topic"),
+    ),
+    statuses=(0, 1, 2, 4, 5, 6),
+)  # fmt: skip
+
 COMPLETION = Command(
     "completion",
     "Print the completion script of a shell.",
@@ -406,6 +440,7 @@ COMMANDS: dict[str, Command] = {
         GROUPS_WAIT,
         VERIFY,
         REPAIR,
+        DUMP,
         COMPLETION,
     )
 }

@@ -34,6 +34,18 @@ class Segment:
         self.name = name
         self.base_offset = name.base_offset
         self.path = layout.segment_path(partition_directory, name)
+        self._open(writable=writable)
+
+    @classmethod
+    def at(cls, path: str) -> Segment:
+        """The segment in a file that may lie anywhere and have any name, so that its base offset is not known: it counts as 0."""
+        segment = cls.__new__(cls)
+        segment.name = SegmentName.of(0)
+        segment.base_offset, segment.path = 0, path
+        segment._open(writable=False)
+        return segment
+
+    def _open(self, *, writable: bool) -> None:
         self.fd = open_file(self.path, os.O_RDWR if writable else os.O_RDONLY)
         self._buffer = memoryview(b"")
         self._buffer_position = 0
