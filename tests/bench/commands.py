@@ -30,6 +30,13 @@ def streamcli() -> list[str]:
     return [installed] if os.access(installed, os.X_OK) else [sys.executable, "-m", "streamcli"]
 
 
+def start_python_as_installed(directory: str) -> None:
+    """What we start finds its modules compiled, as pip install leaves them, also in a source tree; Python itself too."""
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        del os.environ[name]
+    os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(directory, "compiled")
+
+
 def settle() -> None:
     """Write out what earlier commands left dirty, so that it does not burden the next."""
     os.sync()

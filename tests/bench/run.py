@@ -17,7 +17,7 @@ import tempfile
 
 from access_log import LINE, write_access_log
 from cases import CASES, Bench
-from commands import CommandFailed, shell
+from commands import CommandFailed, shell, start_python_as_installed
 from report import Result, machine, table
 
 
@@ -25,7 +25,7 @@ def main() -> int:
     arguments = _arguments()
     chosen = arguments.case or list(CASES)
     with tempfile.TemporaryDirectory(prefix="streamcli-bench-", dir=arguments.dir) as directory:
-        _start_python_as_installed(directory)
+        start_python_as_installed(directory)
         about = machine(directory) | {"records": arguments.records, "runs": arguments.runs}
         bench = Bench(directory, os.path.join(directory, "access.log"), arguments.records, arguments.runs)
         write_access_log(bench.input, bench.records)
@@ -57,13 +57,6 @@ def _arguments() -> argparse.Namespace:
     if arguments.records < 100 or arguments.runs < 1:
         parser.error("--records has to be 100 or more, --runs 1 or more")
     return arguments
-
-
-def _start_python_as_installed(directory: str) -> None:
-    """What we start finds its modules compiled, as pip install leaves them, also in a source tree; Python itself too."""
-    for name in [name for name in os.environ if name.startswith("PYTHON")]:
-        del os.environ[name]
-    os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(directory, "compiled")
 
 
 def _about(about: dict[str, object]) -> str:
