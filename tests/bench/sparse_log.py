@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from streamcli.record.batch import Columns
 from streamcli.storage import durable, layout
+from streamcli.storage.body import EncodedBody, encode_body
 from streamcli.storage.checkpoint import Checkpoint, write_checkpoint
-from streamcli.storage.format import HEADER_SIZE, NO_TIMESTAMP, encode_batch, encode_body
+from streamcli.storage.format import HEADER_SIZE, NO_TIMESTAMP
 from streamcli.storage.index import INTERVAL, encode_entry
+from streamcli.storage.layout import SegmentName
 
 APART = 100
 """ms from one batch to the next."""
@@ -43,36 +45,33 @@ class Shape(NamedTuple):
 
 def fill(partition_directory: str, shape: Shape, end_ms: int) -> None:
     """Make an empty partition a log of that shape, whose last batch is of the time `end_ms`."""
-    line = bytes(shape.batch_bytes - _length_without(shape.batch_bytes)) + b"\n"
-    written = Writer(partition_directory, Columns(1, line), end_ms - shape.batches * APART)
+    beside = HEADER_SIZE + encode_body(Columns(1, b"\n")).length
+    line = bytes(shape.batch_bytes - beside) + b"\n"
+    written = Writer(partition_directory, encode_body(Columns(1, line)), end_ms - shape.batches * APART)
     for first in range(0, shape.batches, shape.in_segment):
         written.segment(first, min(shape.in_segment, shape.batches - first))
     write_checkpoint(partition_directory, Checkpoint(durable.boot_id(), *written.end))
 
 
-def _length_without(batch_bytes: int) -> int:
-    """Bytes of a batch beside the zeros of its line."""
-    return HEADER_SIZE + encode_body(Columns(1, bytes(batch_bytes)))[2] - batch_bytes + 1
-
-
 class Writer:
     """end: segment, position, offset and greatest timestamp, as in a checkpoint."""
 
-    def __init__(self, partition_directory: str, columns: Columns, start_ms: int) -> None:
+    def __init__(self, partition_directory: str, body: EncodedBody, start_ms: int) -> None:
         self._directory = partition_directory
-        self._columns = columns
+        self._body = body
         self._start_ms = start_ms
         self.end = (0, 0, 0, NO_TIMESTAMP)
 
     def segment(self, base_offset: int, batches: int) -> None:
         """Write the next segment, and its index by the rule of those that appending writes."""
+        name = SegmentName.of(base_offset)
         entries: list[bytes] = []
         indexed_to = -INTERVAL
         position, latest = 0, self.end[3]
-        fd = os.open(layout.segment_path(self._directory, base_offset), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        fd = os.open(layout.segment_path(self._directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         for offset in range(base_offset, base_offset + batches):
             timestamp = self._start_ms + offset * APART
-            header, buffers = encode_batch(self._columns, position=position, base_offset=offset, timestamp=timestamp)
+            header, buffers = self._body.batch(position=position, base_offset=offset, timestamp=timestamp)
             *front, _ = buffers
             os.pwrite(fd, b"".join(front), position)
             os.pwrite(fd, b"\n", header.end - 1)
@@ -81,6 +80,6 @@ class Writer:
                 indexed_to = position
             position, latest = header.end, timestamp
         os.close(fd)
-        with open(layout.index_path(self._directory, base_offset), "wb") as index:
+        with open(layout.index_path(self._directory, name), "wb") as index:
             index.write(b"".join(entries))
         self.end = (base_offset, position, base_offset + batches, latest)
