@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,16 +11,9 @@ import pytest
 
 from tests.support.command import durable, ok, run
 from tests.support.restricted import restricted
+from tests.support.small_disk import can_mount
 
 KIB, MIB = 1 << 10, 1 << 20
-
-
-def can_mount(directory: str = "/mnt") -> bool:
-    """Whether this process may mount a file system: not every root may."""
-    if os.geteuid() != 0:
-        return False
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]
-    return subprocess.run(["unshare", "-m", *mount], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(params=["file-size", "tmpfs"] if can_mount() else ["file-size"])

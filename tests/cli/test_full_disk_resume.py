@@ -7,16 +7,15 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_full_disk import can_mount
 from tests.security.forked import ok, run
 from tests.support.command import durable, started
 from tests.support.command import run as run_under
 from tests.support.restricted import restricted
+from tests.support.small_disk import SmallDisk, can_mount, small_disk
 from tests.support.waiting import wait_until
 
 KIB = 1 << 10
@@ -25,35 +24,11 @@ SIZE = 2 << 20
 pytestmark = pytest.mark.skipif(not can_mount(), reason="mounting a small file system needs to be root, and allowed to")
 
 
-class Disk:
-    """A file system of 2 MiB that holds the log directory. `leave` fills it but for some room, `free` gives all back."""
-
-    def __init__(self, path: Path) -> None:
-        self._filler = path / "filler"
-
-    def leave(self, room: int) -> None:
-        self.free()
-        fd = os.open(self._filler, os.O_WRONLY | os.O_CREAT)
-        with suppress(OSError):
-            while os.write(fd, bytes(64 * KIB)):
-                pass
-        os.ftruncate(fd, max(os.fstat(fd).st_size - room, 0))
-        os.close(fd)
-
-    def free(self) -> None:
-        self._filler.unlink(missing_ok=True)
-
-
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", mount], check=True)
-    monkeypatch.setenv("STREAMCLI_DIR", str(mount / "log"))
-    try:
-        yield Disk(mount)
-    finally:
-        subprocess.run(["umount", mount], check=True)
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
+    monkeypatch.setenv("STREAMCLI_DIR", str(tmp_path / "disk" / "log"))
+    with small_disk(tmp_path / "disk", SIZE) as disk:
+        yield disk
 
 
 def lines(count: int) -> bytes:
@@ -102,7 +77,7 @@ def part_after(command: str, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_going_on_gives_the_input_exactly_once(shape: str, disk: Disk) -> None:
+def test_going_on_gives_the_input_exactly_once(shape: str, disk: SmallDisk) -> None:
     """The disk gets full several times in one input: each time the message says where to go on."""
     produce, data, tail, consume = SHAPES[shape]
     ok("topics", "create", "t", "-p", "3", "--segment-bytes", "100K")
@@ -133,7 +108,7 @@ def test_going_on_gives_the_input_exactly_once(shape: str, disk: Disk) -> None:
     assert run("verify").status == 0
 
 
-def test_topics_are_made_whole_or_not_at_all(disk: Disk) -> None:
+def test_topics_are_made_whole_or_not_at_all(disk: SmallDisk) -> None:
     ok("produce", "there", stdin=b"a\n")
     for room in (0, 4, 8, 12, 20, 40, 80):
         disk.leave(room * KIB)
@@ -152,7 +127,7 @@ def test_topics_are_made_whole_or_not_at_all(disk: Disk) -> None:
         assert ok("consume", "there") == b"a\n"
 
 
-def test_readers_go_on(disk: Disk) -> None:
+def test_readers_go_on(disk: SmallDisk) -> None:
     ok("produce", "t", stdin=b"a\nb\n")
     ok("consume", "t", "-g", "g", "-n", "1")
     disk.leave(0)
@@ -164,7 +139,7 @@ def test_readers_go_on(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("follow", [[], ["-f"]])
-def test_a_group_goes_on_once_there_is_room(follow: list[str], disk: Disk) -> None:
+def test_a_group_goes_on_once_there_is_room(follow: list[str], disk: SmallDisk) -> None:
     """To join takes some bytes: without them a member says so, has taken nothing, and stands in nobody's way."""
     ok("produce", "t", stdin=b"a\nb\nc\n")
     assert ok("consume", "t", "-g", "g", "-n", "1") == b"a\n"
@@ -179,7 +154,7 @@ def test_a_group_goes_on_once_there_is_room(follow: list[str], disk: Disk) -> No
     assert len(ok("groups", "list").split()) == 2
 
 
-def test_a_follower_outlives_a_full_disk(disk: Disk, tmp_path: Path) -> None:
+def test_a_follower_outlives_a_full_disk(disk: SmallDisk, tmp_path: Path) -> None:
     """Nothing is appended while the disk is full, and what comes afterwards reaches who was waiting."""
     out = tmp_path / "out"
     ok("produce", "t", stdin=b"before\n")

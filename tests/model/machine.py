@@ -121,7 +121,7 @@ class DirectoryMachine(RuleBasedStateMachine):
             return
         self.directory.create_topic(topic, config)
         self.born += 1
-        self.log[topic] = Topic(partitions, self.born)
+        self.log[topic] = Topic(partitions, self.born, config.overrides)
         self.policies[topic] = RollPolicy(size, 40)
 
     @rule(topic=names, sure=st.integers(0, 3))
@@ -189,8 +189,8 @@ class DirectoryMachine(RuleBasedStateMachine):
         went = {index: placement.partition for placement in placements for index in placement.indexes}
         assert sorted(went) == list(range(columns.record_count))
         for placement in placements:
-            assert placement.base_offset == len(known.partitions[placement.partition])
-            known.append(placement.partition, [rows[index] for index in placement.indexes])
+            assert placement.base_offset == known.partitions[placement.partition].end
+            known.partitions[placement.partition].append([rows[index] for index in placement.indexes])
         if producer._fixed is None:
             for index, row in enumerate(rows):
                 wanted = known.partition_for(row) if chosen is None or chosen[index] is None else chosen[index]
@@ -210,16 +210,16 @@ class DirectoryMachine(RuleBasedStateMachine):
         known, partition, path, policy = self.a_log(data)
         wanted = data.draw(st.integers(0, len(made)))
         now = self.tick()
-        before = len(known.partitions[partition])
+        before = known.partitions[partition].end
         acknowledged = killed_writer(path, policy, made, wanted, now)
         assert acknowledged >= wanted
-        found = self.read(path)[before:]
+        found = [record for record in self.read(path) if record.offset >= before]
         count = 0
         for number, columns in enumerate(made):
             if number >= acknowledged and count == len(found):
                 break
             rows = rows_of(columns, now)
-            known.append(partition, rows)
+            known.partitions[partition].append(rows)
             count += len(rows)
         assert count == len(found)
 
@@ -314,31 +314,30 @@ class DirectoryMachine(RuleBasedStateMachine):
         topic = data.draw(st.sampled_from(sorted(self.log)))
         found = self.read_range(topic, Range(Bound(TIME, start), Bound(TIME, start + length)))
         for partition, records in found.items():
-            beyond = len(self.log[topic].since(partition, start + length))
-            wanted = self.log[topic].since(partition, start)
-            assert records == wanted[: max(len(wanted) - beyond, 0)]
+            known = self.log[topic].partitions[partition]
+            assert records == known.between(known.offset_at(start), known.offset_at(start + length))
 
     @precondition(lambda self: self.log)
     @rule(data=st.data(), start=st.integers(0, 40), stop=st.integers(0, 50))
     def consume_by_offset(self, data: st.DataObject, start: int, stop: int) -> None:
         topic = data.draw(st.sampled_from(sorted(self.log)))
         wanted = Range(Bound(OFFSET, start), Bound(OFFSET, stop))
-        if any(len(records) < start for records in self.log[topic].partitions):
+        if any(not known.start <= start <= known.end for known in self.log[topic].partitions):
             with pytest.raises(OffsetOutOfRange):
                 self.read_range(topic, wanted)
             return
         for partition, records in self.read_range(topic, wanted).items():
-            assert records == self.log[topic].partitions[partition][start:stop]
+            assert records == self.log[topic].partitions[partition].between(start, stop)
 
     @precondition(lambda self: self.log)
     @rule(data=st.data(), count=st.integers(1, 30))
     def consume_the_last(self, data: st.DataObject, count: int) -> None:
         topic = data.draw(st.sampled_from(sorted(self.log)))
         found = self.read_range(topic, Range(Bound(LAST, count)))
-        total = sum(map(len, self.log[topic].partitions))
+        total = sum(len(known.records) for known in self.log[topic].partitions)
         assert sum(map(len, found.values())) == min(count, total)
         for partition, records in found.items():
-            whole = self.log[topic].partitions[partition]
+            whole = self.log[topic].partitions[partition].records
             assert records == whole[len(whole) - len(records) :]
 
     @precondition(lambda self: self.log)
@@ -347,7 +346,7 @@ class DirectoryMachine(RuleBasedStateMachine):
         """Read on with a cursor that is kept: each record once, whatever was torn and cut meanwhile."""
         topic = data.draw(st.sampled_from(sorted(self.log)))
         partition = data.draw(st.integers(0, len(self.log[topic].partitions) - 1))
-        records, born = self.log[topic].partitions[partition], self.log[topic].born
+        known, born = self.log[topic].partitions[partition], self.log[topic].born
         cursor, next_offset, follows = self.followers.pop((topic, partition), (None, 0, 0))
         if cursor is not None and follows != born:
             assert not cursor.is_current()
@@ -355,14 +354,17 @@ class DirectoryMachine(RuleBasedStateMachine):
             cursor = None
         if cursor is None:
             log = Log(self.directory.partition_directory(topic, partition))
-            next_offset = start % (len(records) + 1)
+            next_offset = known.start + start % (known.end - known.start + 1)
             cursor = log.cursor(next_offset, None, log.tail())
         found: list[Record] = []
         while cursor.peek() is not None:
             taken = cursor.take()
             found += records_of(taken) if taken else []
-        assert found == records[next_offset:]
-        self.followers[topic, partition] = cursor, len(records), born
+        # What it has open it reads to the end, also where that was compacted or removed meanwhile.
+        offsets = [record.offset for record in found]
+        assert offsets == sorted({*offsets, *(record.offset for record in known.between(next_offset))})
+        assert found == [known.ever[offset] for offset in offsets]
+        self.followers[topic, partition] = cursor, known.end, born
 
     # Groups
 
@@ -379,22 +381,22 @@ class DirectoryMachine(RuleBasedStateMachine):
         request = GroupRequest(group, [topic], Range(), False, commits, None, None)
         events = GroupEvents(self.tick, self.warnings.append)
         committed = [model.newest((topic, number)) for number in range(len(known))]
-        if any((offset or 0) > len(records) for offset, records in zip(committed, known, strict=True)):
+        if any((offset or 0) > partition.end for offset, partition in zip(committed, known, strict=True)):
             with pytest.raises(OffsetOutOfRange):  # of a topic that was deleted and made anew
                 BoundedConsumer(self.directory, request, events)
             return
         consumer = BoundedConsumer(self.directory, request, events)
         positions = [offset or 0 for offset in committed]
+        self.warnings.clear()
         try:
             for source, records, end in self.portions(consumer, limit):
-                start = positions[source.partition]
-                assert records == known[source.partition][start : start + len(records)]
+                assert records == known[source.partition].between(positions[source.partition])[: len(records)]
                 consumer.owned.processed(source, end)
                 positions[source.partition] = end
         finally:
             consumer.close()
         if limit is None:
-            assert positions == [len(records) for records in known]
+            assert not any(partition.between(at) for at, partition in zip(positions, known, strict=True))
         if commits:
             pairs = enumerate(zip(positions, committed, strict=True))
             model.commit({(topic, number): end for number, (end, before) in pairs if end != (before or 0)})
@@ -419,17 +421,17 @@ class DirectoryMachine(RuleBasedStateMachine):
         topic = data.draw(st.sampled_from(sorted(self.log)))
         model, known = self.groups[group], self.log[topic]
         targets: dict[Place, int | None] = {}
-        for number, records in enumerate(known.partitions):
-            committed, end = model.newest((topic, number)) or 0, len(records)
+        for number, partition in enumerate(known.partitions):
+            committed, end = model.newest((topic, number)) or 0, partition.end
             targets[topic, number] = {
-                "beginning": 0,
+                "beginning": partition.start,
                 "end": end,
                 "+2": min(committed + 2, end),
                 "-2": min(max(committed - 2, 0), end),
                 "current": committed,
-                "@1010": end - len(known.since(number, 1010)),
+                "@1010": partition.offset_at(1010),
             }[to]
-        if any((offset or 0) > len(known.partitions[number]) for (_, number), offset in targets.items()):
+        if any((offset or 0) > known.partitions[number].end for (_, number), offset in targets.items()):
             with pytest.raises(OffsetOutOfRange):
                 self.admin(lambda context: groups.reset(context, group, [topic], to, False))
             return
@@ -461,10 +463,10 @@ class DirectoryMachine(RuleBasedStateMachine):
         assert self.directory.topics() == sorted(self.log)
         for topic, known in self.log.items():
             assert self.directory.config(topic).partitions == len(known.partitions)
-            for number, records in enumerate(known.partitions):
+            for number, partition in enumerate(known.partitions):
                 path = self.directory.partition_directory(topic, number)
-                assert self.read(path) == records
-                assert (Log(path).start(), Log(path).end().offset) == (0, len(records))
+                assert self.read(path) == partition.records
+                assert (Log(path).start(), Log(path).end().offset) == (partition.start, partition.end)
 
     @invariant()
     def every_group_is_the_models(self) -> None:

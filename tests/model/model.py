@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from streamcli.engine.partitioner import partition_of
 from streamcli.record.batch import Columns, Header, Record, RecordBatch, split_column
+from streamcli.storage.config import Value
 
 Place = tuple[str, int]
 
@@ -24,26 +25,64 @@ def records_of(batch: RecordBatch) -> list[Record]:
     return [record._replace(headers=list(record.headers)) for record in batch.records()]
 
 
+class Partition:
+    """ever: all records that were appended, by offset; records: those of them that are there; start, end: the log's offsets."""
+
+    def __init__(self) -> None:
+        self.ever: list[Record] = []
+        self.records: list[Record] = []
+        self.start = 0
+
+    @property
+    def end(self) -> int:
+        return len(self.ever)
+
+    def append(self, rows: list[Record]) -> None:
+        new = [row._replace(offset=self.end + number) for number, row in enumerate(rows)]
+        self.ever += new
+        self.records += new
+
+    def between(self, start: int, stop: int | None = None) -> list[Record]:
+        """The records there with start <= offset < stop."""
+        return [row for row in self.records if start <= row.offset and (stop is None or row.offset < stop)]
+
+    def offset_at(self, time: int) -> int:
+        """The offset of the first record there that has this time or a later one, else the end."""
+        return next((record.offset for record in self.records if record.timestamp >= time), self.end)
+
+    def trim(self, before: int) -> None:
+        self.start = max(self.start, before)
+        self.records = self.between(self.start)
+
+    def compact(self, left: list[Record]) -> None:
+        """`left` is what compaction left: AssertionError if that is not what it may leave."""
+        there = {record.offset for record in left}
+        assert left == [record for record in self.records if record.offset in there]
+        newest = {record.key: record.offset for record in self.records}
+        for record in self.records:
+            is_superseded = record.key is not None and newest[record.key] > record.offset
+            assert record.offset in there or is_superseded or record.value is None, f"{record} is lost"
+        now = {record.key: record for record in left}
+        for record in now.values():
+            assert record.key is None or newest[record.key] == record.offset, f"{record} is back"
+        self.records = left
+
+
 class Topic:
     """partitions: the records of each. born: no two topics of one name have the same."""
 
-    def __init__(self, partitions: int, born: int) -> None:
-        self.partitions: list[list[Record]] = [[] for _ in range(partitions)]
+    def __init__(self, partitions: int, born: int, config: dict[str, Value]) -> None:
+        self.partitions = [Partition() for _ in range(partitions)]
         self.born = born
+        self.config = config
 
-    def append(self, partition: int, rows: list[Record]) -> None:
-        end = len(self.partitions[partition])
-        self.partitions[partition] += [row._replace(offset=end + number) for number, row in enumerate(rows)]
+    @property
+    def is_compacted(self) -> bool:
+        return "compact" in str(self.config.get("cleanup.policy", ""))
 
     def partition_for(self, row: Record) -> int | None:
         """Where a record with a key has to go; None where it may go anywhere."""
         return partition_of(row.key, len(self.partitions)) if row.key else None
-
-    def since(self, partition: int, time: int) -> list[Record]:
-        """The records from the first on that has this time or a later one."""
-        records = self.partitions[partition]
-        first = next((record.offset for record in records if record.timestamp >= time), len(records))
-        return records[first:]
 
 
 class Group(NamedTuple):
