@@ -213,6 +213,53 @@ TOPICS_DESCRIBE = Command(
     statuses=(0, 1, 2, 4),
 )
 
+TOPICS_CLEAN = Command(
+    "topics clean",
+    "Apply retention and compaction now.",
+    "streamcli.cli.clean:clean",
+    (Argument("topics", "TOPIC", "Only this topic, or glob of topics (quote it).", required=False, many=True, complete="topics"),),
+    (_JSON_LIST,),
+    description=(
+        "Does what the topics' configs say: retention (retention.ms, retention.bytes) removes whole segments, the oldest first; "
+        "compaction (cleanup.policy=compact) keeps the newest record of each key, at its offset. Writers do so when they close a "
+        "segment; this is for cron, and for topics that are seldom written. It works while others produce and consume, and may be "
+        "killed at any point.\n\n"
+        "The active segment is closed first where it is older than segment.ms, where all of its records have passed retention.ms, "
+        "and for compaction where it holds anything. A tombstone (a key with a null value) goes delete.retention.ms after "
+        "compaction first met it. Compaction needs room for a copy of the segments that it puts together, segment.bytes at most.\n\n"
+        "A line is printed for each thing that was done to a partition; with --json an object with topic, partition, action "
+        "(removed or compacted), segments and bytes; removed: log_start_offset; compacted: records, "
+        "records_before and bytes_before. A partition with damage is left as it is, and the status is 6."
+    ),
+    examples=(
+        ("streamcli topics clean", "in a cron job, once an hour"),
+        ("streamcli topics clean users", "one topic"),
+    ),
+    statuses=(0, 1, 2, 4, 6, 7),
+)  # fmt: skip
+
+TOPICS_TRIM = Command(
+    "topics trim",
+    "Remove the records before an offset or a time.",
+    "streamcli.cli.clean:trim",
+    (Argument("name", "TOPIC", "The topic.", complete="topics"),),
+    (
+        Flag("before", ("--before",), "The new log start offset: N, @TIME for the first record of that time or later, or end.", "OFFSET", text),
+        Flag("partitions", ("-p", "--partition"), "Only this partition; may be repeated.", "N", parse_number, repeat=True),
+        _JSON_LIST,
+    ),
+    description=(
+        "Records before that offset are not given out any more; the segments that hold nothing else are removed, the rest goes "
+        "with later ones. Groups that have not come so far are told how many records are gone, and go on at the log start offset."
+    ),
+    examples=(
+        ("streamcli topics trim clicks --before @7d", "what is older than a week"),
+        ("streamcli topics trim clicks -p 0 --before 1000", "one partition, up to an offset"),
+        ("streamcli topics trim clicks --before end", "everything there is"),
+    ),
+    statuses=(0, 1, 2, 4, 5, 6, 7),
+)  # fmt: skip
+
 TOPICS_DELETE = Command(
     "topics delete",
     "Delete topics and all their records.",
@@ -428,6 +475,8 @@ COMMANDS: dict[str, Command] = {
         TOPICS_CREATE,
         TOPICS_LIST,
         TOPICS_DESCRIBE,
+        TOPICS_CLEAN,
+        TOPICS_TRIM,
         TOPICS_DELETE,
         GROUPS_LIST,
         GROUPS_DESCRIBE,

@@ -122,7 +122,7 @@ def start_reads(
     if wanted.start.kind == LAST:
         starts = last_records(sources, ends, wanted.start.number)
     else:
-        starts = [_offset(source, end, wanted.start) for source, end in zip(sources, ends, strict=True)]
+        starts = [resolve(source, end, wanted.start) for source, end in zip(sources, ends, strict=True)]
     reads = []
     for source, tail, start in zip(sources, tails, starts, strict=True):
         stop = None if wanted.stop.kind == END else _stop(source, tail.end, wanted.stop)
@@ -293,7 +293,8 @@ def _offset_from_end(source: Source, end: Mark, header: BatchHeader, count: int)
         cursor.close()
 
 
-def _offset(source: Source, end: Mark, bound: Bound) -> int:
+def resolve(source: Source, end: Mark, bound: Bound) -> int:
+    """The offset that a bound other than LAST means in a partition; OffsetOutOfRange for one that is not there."""
     start = source.log.start()
     if bound.kind == BEGINNING:
         return start

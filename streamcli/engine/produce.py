@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamcli.engine.partitioner import StickyPartitioner, partition_of
 from streamcli.record.batch import Columns, pick, split_column
-from streamcli.record.errors import NotFound
+from streamcli.record.errors import NotFound, StreamcliError
 from streamcli.storage.append import Appender, RollPolicy, SyncTicket
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.durable import has_room
@@ -102,6 +102,7 @@ class Producer:
             self._dirty_since = time.monotonic()
         if self._sync == SYNC_BATCH:
             self._sync_all()
+        self._clean_after_rolls()
         return placements
 
     def due_in(self) -> float | None:
@@ -139,6 +140,25 @@ class Producer:
             self.durable = self.appended
         else:
             self._sync_all()
+
+    def _clean_after_rolls(self) -> None:
+        """Clean the partitions in which a segment was closed. What goes wrong with that is told, and hinders no producing."""
+        rolled = [partition for partition, appender in self._appenders.items() if appender.has_rolled]
+        if not rolled:
+            return
+        from streamcli.storage.clean import Cleaner, CleaningPolicy  # only where there is something to clean
+
+        policy = CleaningPolicy.of(self._config)
+        if policy.compaction is not None and self._sync == SYNC_EXIT:
+            self._sync_all()  # it may take longer than a record waits for its fsync
+        for partition in rolled:
+            self._appenders[partition].has_rolled = False
+            cleaner = Cleaner(self._paths(partition), policy, lock_timeout=self._lock_timeout)
+            try:
+                for _ in cleaner.clean_after_roll(self._clock()):
+                    pass
+            except (StreamcliError, OSError) as error:
+                self._warn(f"partition {partition} was not cleaned: {error}")
 
     def _lose_all(self) -> None:
         """The topic was deleted, with all that was durable in it."""

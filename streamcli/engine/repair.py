@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import NamedTuple
 
 from streamcli.engine import group_admin
+from streamcli.engine.appending import open_appender
 from streamcli.engine.verify import COMMITS, CONFIG, UNREADABLE, Finding, Verification, greatest_commits
 from streamcli.groups.journal import DamagedCommits
 from streamcli.groups.salvage import Salvaged, salvage
 from streamcli.record.errors import CorruptData
-from streamcli.storage.append import Appender, RollPolicy
+from streamcli.storage.append import Appender
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
 from streamcli.storage.repair import Repair, repair_partition
@@ -97,16 +98,8 @@ class Repairs:
         for repair in repairs:
             yield RepairedFinding(Finding(topic, partition, None, repair.problem), repair)
 
-    @contextmanager
-    def _appender(self, topic: str, partition: int) -> Iterator[Appender]:
-        policy = RollPolicy.of(self._directory.config(topic))
-        path = self._directory.partition_directory(topic, partition)
-        timeout = self._directory.lock_timeout
-        appender = Appender(path, policy, lock_timeout=timeout, clock=self._clock, warn=self._warn)
-        try:
-            yield appender
-        finally:
-            appender.close()
+    def _appender(self, topic: str, partition: int) -> AbstractContextManager[Appender]:
+        return open_appender(self._directory, topic, partition, clock=self._clock, warn=self._warn)
 
     def _mend_commits(self, finding: Finding) -> Repair:
         """A journal is made of its whole lines."""

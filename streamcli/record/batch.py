@@ -20,7 +20,8 @@ class Columns(NamedTuple):
     values, keys: joined or a list; common_key: the one key of every record;
     headers: a list for each record; common_headers: in front of every record's own;
     timestamps: ms since the epoch, one for each record; offset_deltas: offset - base offset, ascending,
-    absent when the offsets have no gaps.
+    absent when the offsets have no gaps; delete_horizons: ms since the epoch, from which on compaction drops a tombstone, 0
+    for one that it has not met yet and for other records.
     """
 
     record_count: int
@@ -31,6 +32,7 @@ class Columns(NamedTuple):
     common_headers: list[Header] | None = None
     timestamps: list[int] | None = None
     offset_deltas: list[int] | None = None
+    delete_horizons: list[int] | None = None
 
 
 class Record(NamedTuple):
@@ -161,6 +163,7 @@ class RecordBatch:
             headers=columns.headers and columns.headers[first:last],
             timestamps=times[first:last],
             offset_deltas=[delta - deltas[first] for delta in deltas[first:last]],
+            delete_horizons=columns.delete_horizons and columns.delete_horizons[first:last],
         )
         span = (base, self.base_offset + deltas[last - 1] + 1, last - first)
         return RecordBatch(*span, min(times[first:last]), max(times[first:last]), lambda: part)
@@ -191,6 +194,7 @@ def pick(columns: Columns, indexes: Sequence[int]) -> Columns:
         headers=columns.headers and [columns.headers[index] for index in indexes],
         timestamps=columns.timestamps and [columns.timestamps[index] for index in indexes],
         offset_deltas=None,
+        delete_horizons=columns.delete_horizons and [columns.delete_horizons[index] for index in indexes],
     )
 
 

@@ -59,7 +59,8 @@ class Appender:
     """Appends batches to one partition, among any number of other processes that do.
 
     clock: ms since the epoch, read under the lock, so that timestamps rise along the log; warn: takes a line for the
-    user. Not for several threads at once, but for a SyncTicket's `wait`.
+    user. Not for several threads at once, but for a SyncTicket's `wait`. has_rolled: whether it closed a segment; to be
+    reset by who looks at it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Appender:
         self._index: ActiveIndex | None = None
         self._first_timestamp: int | None = None
         self._unsynced = False
+        self.has_rolled = False
         self._failed: OSError | NotFound | None = None
         self._end = Mark(0, 0, 0, 0)
         self._lock = ExclusiveLock(os.path.join(directory, layout.LOCK), lock_timeout)
@@ -117,6 +119,20 @@ class Appender:
         with self._lock:
             self._open()
         self.sync()
+
+    @property
+    def end(self) -> int:
+        """The offset after the last record that this appender has seen."""
+        return self._end.offset
+
+    def roll_if(self, is_due: Callable[[SegmentName, int | None], bool]) -> None:
+        """Close the active segment, if it holds anything and `is_due` says so: of its name and its first timestamp (ms), under
+        the append lock."""
+        self._raise_what_failed()
+        with self._lock:
+            segment = self._catch_up()
+            if self._end.position and is_due(segment.name, self._first_timestamp):
+                self._roll(segment)
 
     def go_on_at(self, offset: int) -> None:
         """Give out no offset before this one any more: those that were not written yet are marked as lost."""
@@ -323,6 +339,7 @@ class Appender:
         self._end = Mark(end.offset, 0, end.offset, end.max_timestamp)
         self._index = ActiveIndex(self._directory, self._segment, self._end)
         self._first_timestamp = None
+        self.has_rolled = True
         self._checkpoint(self._end)
         return self._segment
 

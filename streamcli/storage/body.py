@@ -14,6 +14,7 @@ from streamcli.storage.format import (
     CODEC_NONE,
     COMMON_HEADERS,
     COMMON_KEY,
+    DELETE_HORIZONS,
     HEADERS,
     KEYS,
     KNOWN_COLUMNS,
@@ -118,6 +119,7 @@ def _pack(columns: Columns) -> tuple[int, Body, int]:
         (KEYS, "keys", columns.keys),
         (COMMON_HEADERS, "common_headers", columns.common_headers),
         (HEADERS, "headers", columns.headers),
+        (DELETE_HORIZONS, "delete_horizons", columns.delete_horizons),
     ):
         if column is not None:
             bits |= bit
@@ -152,6 +154,7 @@ def decode_body(header: BatchHeader, body: bytes | memoryview) -> Columns:
         common_headers=_header_list(found["common_headers"]) if "common_headers" in found else None,
         timestamps=_integers(found, "timestamps", header.record_count),
         offset_deltas=_integers(found, "offsets", header.record_count),
+        delete_horizons=_integers(found, "delete_horizons", header.record_count),
     )
     _check_deltas(header, columns)
     _check_header(header, columns, next(reversed(found)))
@@ -241,6 +244,7 @@ def _check_header(header: BatchHeader, columns: Columns, last: str) -> None:
         (KEYS, columns.keys),
         (COMMON_HEADERS, columns.common_headers),
         (HEADERS, columns.headers),
+        (DELETE_HORIZONS, columns.delete_horizons),
     )
     bits = sum(bit for bit, column in present if column is not None)
     joined = 0 if isinstance(columns.values, list) else len(columns.values)
@@ -257,6 +261,6 @@ def _check_deltas(header: BatchHeader, columns: Columns) -> None:
         if header.last_offset_delta + 1 != header.record_count:
             raise InvalidBatch("offsets have gaps and are not listed")
     elif deltas and (
-        deltas[-1] != header.last_offset_delta or any(a >= b for a, b in zip([-1, *deltas], deltas, strict=False))
+        deltas[-1] > header.last_offset_delta or any(a >= b for a, b in zip([-1, *deltas], deltas, strict=False))
     ):
-        raise InvalidBatch("column offsets is not ascending to the last offset")
+        raise InvalidBatch("column offsets is not ascending up to the last offset")

@@ -131,6 +131,12 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
         sync_directory(os.path.dirname(path))
 
 
+def place_file(temporary: str, path: str) -> None:
+    """Put a file that is on disk at `path`, in place of what lies there, and have the name on disk."""
+    os.rename(temporary, path)
+    sync_directory(os.path.dirname(path))
+
+
 def rename_file(old: str, new: str) -> None:
     """Rename, not made durable: for what means nothing after a crash."""
     os.rename(old, new)

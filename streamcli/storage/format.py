@@ -69,7 +69,8 @@ COMMON_KEY = 4
 KEYS = 8
 COMMON_HEADERS = 16
 HEADERS = 32
-KNOWN_COLUMNS = 63
+DELETE_HORIZONS = 64
+KNOWN_COLUMNS = 127
 LOST = 0x8000
 """In `columns`: no batch that was written, but a mark where one was lost."""
 

@@ -233,11 +233,3 @@ def is_beside_segment(name: str) -> bool:
     stem, dot, rest = name.partition(".")
     digits = stem[:20] + stem[21:] if len(stem) == 41 and stem[20] == "-" else stem
     return bool(dot and rest) and len(digits) in (20, 40) and _DIGITS.issuperset(digits)
-
-
-def files_beside(partition_directory: str, segment: SegmentName) -> list[str]:
-    """The names of a segment's files but for the segment itself: its index, and what was cut off it or given up."""
-    own = segment + "."
-    return [
-        name for name in os.listdir(partition_directory) if name.startswith(own) and name != segment + SEGMENT_SUFFIX
-    ]

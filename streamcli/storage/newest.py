@@ -46,13 +46,20 @@ class Survivors:
 
     def indexes(self, first: int, count: int) -> Sequence[int]:
         """Which of the `count` records from number `first` on survive, counted from 0, ascending; a range: all of them."""
-        begin = first >> 3
-        bits = int.from_bytes(self._bits[begin : (first + count + 7) >> 3], "little") >> (first & 7)
-        bits &= (1 << count) - 1
+        bits = self._run(first, count)
         if bits.bit_count() == count:
             return range(count)
         flags = format(bits, f"0{count}b").encode().translate(_BITS)
         return list(compress(range(count), flags[::-1]))
+
+    def count_between(self, first: int, count: int) -> int:
+        """How many of the `count` records from number `first` on survive."""
+        return self._run(first, count).bit_count()
+
+    def _run(self, first: int, count: int) -> int:
+        """The bits of `count` records from number `first` on, that of the first the lowest."""
+        bits = int.from_bytes(self._bits[first >> 3 : (first + count + 7) >> 3], "little") >> (first & 7)
+        return bits & ((1 << count) - 1)
 
     def grow(self, count: int) -> None:
         """There are `count` more numbers, none of them in the set."""

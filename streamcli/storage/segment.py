@@ -102,7 +102,10 @@ class Segment:
 
     def batch_of(self, header: BatchHeader) -> RecordBatch:
         """The batch of a header, its checksum checked; InvalidBatch when it fails."""
-        body = self.body_of(header)
+        return self.batch_with(header, self.body_of(header))
+
+    def batch_with(self, header: BatchHeader, body: memoryview) -> RecordBatch:
+        """The batch of a header and its checked body."""
         extent = None
         if header.values_length and header.codec == CODEC_NONE:
             extent = Extent(self.fd, header.end - header.values_length, header.values_length)

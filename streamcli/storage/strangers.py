@@ -13,7 +13,7 @@ from streamcli.storage import layout
 
 _ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.TOPICS, layout.GROUPS)
 _TOPIC = (layout.CONFIG_FILE,)
-_PARTITION = (layout.LOCK, layout.CHECKPOINT)
+_PARTITION = (layout.LOCK, layout.CHECKPOINT, layout.CLEAN_LOCK, layout.LOG_START)
 _GROUP = (layout.LOCK, layout.GENERATION_FILE, layout.COMMITS_FILE, layout.MEMBERS, layout.LEASES)
 
 

@@ -90,9 +90,9 @@ def _max_timestamp_of(partition_directory: str, names: list[SegmentName]) -> int
     for name in reversed(names):
         segment = Segment(partition_directory, name)
         try:
-            start = last_indexed(partition_directory, segment, segment.size())
-            if start is not None:
-                latest = _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
+            found = last_in(partition_directory, segment)
+            if found is not None:
+                latest = found
                 break
         finally:
             segment.close()
@@ -105,6 +105,12 @@ def _max_timestamp_of(partition_directory: str, names: list[SegmentName]) -> int
         finally:
             segment.close()
     return latest
+
+
+def last_in(partition_directory: str, segment: Segment) -> int | None:
+    """The greatest timestamp in the log up to the end of a segment, ms, where its index leads to its end."""
+    start = last_indexed(partition_directory, segment, segment.size())
+    return None if start is None else _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
 
 
 def last_indexed(partition_directory: str, segment: Segment, size: int) -> Mark | None:

@@ -78,7 +78,7 @@ def test_more_records_than_offsets_is_no_header():
         decode_header(sealed(TINY_HEADER[:36] + b"\x03" + TINY_HEADER[37:]), 4096)
 
 
-@pytest.mark.parametrize("fields", [{"codec": 1}, {"columns": 64}, {"columns": 0x8000}])
+@pytest.mark.parametrize("fields", [{"codec": 1}, {"columns": 128}, {"columns": 0x8000}])
 def test_an_unknown_codec_or_column_says_upgrade(fields: dict):
     with pytest.raises(InvalidBatch, match="upgrade"):
         decode_body(header_of(TINY_BODY, **fields), TINY_BODY)

@@ -1,0 +1,143 @@
+"""Cleaning a partition: retention, compaction, and trimming to an offset, beside its producers and readers.
+
+One process at a time cleans a partition: it holds clean.lock. The append lock is held only for moments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from streamcli.record.errors import Busy, OffsetOutOfRange
+from streamcli.storage import layout
+from streamcli.storage.append import Appender
+from streamcli.storage.compact import Compacted, CompactionPolicy, compact, dirty_ratio, remove_leftovers
+from streamcli.storage.config import COMPACT, COMPACT_AND_DELETE, DELETE, TopicConfig
+from streamcli.storage.layout import SegmentName
+from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.log_start import read_log_start
+from streamcli.storage.retention import Removed, RetentionPolicy, is_expired, remove_before, remove_expired
+
+
+class CleaningPolicy(NamedTuple):
+    """What a topic's config says about its old records. retention, compaction: None where there is none; segment_ms: age at
+    which a segment is closed; min_dirty_ratio: the share not compacted from which on writers compact."""
+
+    retention: RetentionPolicy | None
+    compaction: CompactionPolicy | None
+    segment_ms: int
+    min_dirty_ratio: float
+
+    @classmethod
+    def of(cls, config: TopicConfig) -> CleaningPolicy:
+        """That of a topic."""
+        policy = config.value("cleanup.policy")
+        retention = compaction = None
+        if policy in (DELETE, COMPACT_AND_DELETE):
+            retention = RetentionPolicy(config.number("retention.ms"), config.number("retention.bytes"))
+        if policy in (COMPACT, COMPACT_AND_DELETE):
+            compaction = CompactionPolicy(config.number("delete.retention.ms"), config.number("segment.bytes"))
+        return cls(retention, compaction, config.number("segment.ms"), float(config.value("min.cleanable.dirty.ratio")))
+
+
+class Cleaner:
+    """Cleans one partition. lock_timeout: seconds that it waits for a lock; check: called now and then while it compacts,
+    to raise what is to stop it.
+
+    Busy where another process cleans the partition; CorruptData where damage stands in the way.
+    """
+
+    def __init__(
+        self,
+        partition_directory: str,
+        policy: CleaningPolicy,
+        *,
+        lock_timeout: float,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._directory = partition_directory
+        self._policy = policy
+        self._lock_timeout = lock_timeout
+        self._check = check
+
+    def clean(self, appender: Appender, now: int) -> Iterator[Removed | Compacted]:
+        """Apply the policy now; yields what was done. now: ms since the epoch.
+
+        The active segment is closed where it is due, so that retention can take it, and for compaction where it holds
+        anything.
+        """
+        with self._cleaning(self._lock_timeout) as lock:
+            appender.recover()
+            appender.roll_if(lambda name, first: self._is_roll_due(name, first, now))
+            remove_leftovers(self._directory)
+            yield from self._apply(now, lock)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the policy keeps everything."""
+        retention = self._policy.retention
+        return self._policy.compaction is None and (retention is None or retention.is_unlimited)
+
+    def clean_after_roll(self, now: int) -> Iterator[Removed | Compacted]:
+        """What a writer does once it has closed a segment, unless somebody is about it already."""
+        if self.is_idle:
+            return
+        try:
+            with self._cleaning(0) as lock:
+                policy = self._policy
+                if policy.compaction is not None and dirty_ratio(self._directory) < policy.min_dirty_ratio:
+                    policy = policy._replace(compaction=None)
+                yield from self._apply(now, lock)
+        except Busy:
+            return
+
+    def trim(self, appender: Appender, offset: int) -> Removed:
+        """Make `offset` the log start offset; OffsetOutOfRange beyond the end. All before it is on disk first."""
+        with self._cleaning(self._lock_timeout) as lock:
+            appender.recover()
+            if offset > appender.end:
+                raise OffsetOutOfRange(
+                    f"offset {offset} is after the end of the log, {appender.end} ({self._directory})"
+                )
+            start = read_log_start(self._directory) or 0
+            if offset <= start:
+                return Removed(0, 0, start, start)
+            appender.roll_if(lambda *_: appender.end == offset)
+            with lock:
+                return remove_before(self._directory, offset)
+
+    @contextmanager
+    def _cleaning(self, timeout: float) -> Iterator[ExclusiveLock]:
+        """Be the one that cleans; gives the append lock, to be taken for a moment."""
+        cleaning = ExclusiveLock(os.path.join(self._directory, layout.CLEAN_LOCK), timeout)
+        try:
+            with cleaning:
+                lock = ExclusiveLock(os.path.join(self._directory, layout.LOCK), self._lock_timeout)
+                try:
+                    yield lock
+                finally:
+                    lock.close()
+        finally:
+            cleaning.close()
+
+    def _apply(self, now: int, lock: ExclusiveLock) -> Iterator[Removed | Compacted]:
+        retention, compaction = self._policy.retention, self._policy.compaction
+        if retention is not None and not retention.is_unlimited:
+            with lock:
+                removed = remove_expired(self._directory, retention, now)
+            if removed.segments:
+                yield removed
+        if compaction is not None:
+            compacted = compact(self._directory, compaction, now=now, lock=lock, check=self._check)
+            if compacted is not None:
+                yield compacted
+
+    def _is_roll_due(self, name: SegmentName, first_timestamp: int | None, now: int) -> bool:
+        if self._policy.compaction is not None:
+            return True
+        if first_timestamp is not None and now - first_timestamp >= self._policy.segment_ms:
+            return True
+        retention = self._policy.retention
+        return retention is not None and is_expired(self._directory, name, retention, now)
