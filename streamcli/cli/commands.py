@@ -452,6 +452,38 @@ DUMP = Command(
     statuses=(0, 1, 2, 4, 5, 6),
 )  # fmt: skip
 
+STATS = Command(
+    "stats",
+    "Show totals of topics and groups: records, bytes, segments, what came lately, lag.",
+    "streamcli.cli.stats:run",
+    (_CHECKED,),
+    (
+        _JSON_LIST,
+        Flag("prometheus", ("--prometheus",), "Print each partition and each group in the text format of Prometheus, version 0.0.4."),
+    ),
+    description=(
+        "Nothing is scanned: offsets, sizes and times come from the ends of the logs and their indexes. RECORDS is the log end "
+        "offset less the log start offset, so an upper bound (<=) where a topic is compacted. RECORDS/S and BYTES/S are "
+        "what was appended in the last minute, divided by 60; HOUR and HOUR-SIZE what was in the last hour. Both count by the "
+        "records' own times: from the first record of that time or later on, bytes by whole batches. LAG counts from the log start "
+        "where a group has committed nothing; RATE is records a second by the group's commits of the last minute.\n\n"
+        "With --json an object for each topic, group and for all topics together, its kind topic, group or total; is_exact is "
+        "false where records is an upper bound, last_minute and last_hour have records and size. Times are in ms, sizes in bytes.\n\n"
+        "With --prometheus there are no rates: Prometheus makes them, as rate(streamcli_partition_records_appended_total[5m]). For "
+        "node_exporter's textfile collector write the file beside and rename it, so that it never sees half of it.\n\n"
+        "What cannot be read is told on standard error and hides nothing else; it is the exit status."
+    ),
+    examples=(
+        ("streamcli stats", "all topics and groups"),
+        ("streamcli stats 'log-*' --json | jq 'select(.kind == \"total\").size'", "bytes of some topics"),
+        (
+            "* * * * * cd /var/lib/node_exporter && streamcli stats --prometheus > streamcli.prom.$$ && mv streamcli.prom.$$ streamcli.prom",
+            "a line of a crontab, for Prometheus",
+        ),
+    ),
+    statuses=(0, 1, 2, 4, 6),
+)  # fmt: skip
+
 COMPLETION = Command(
     "completion",
     "Print the completion script of a shell.",
@@ -490,6 +522,7 @@ COMMANDS: dict[str, Command] = {
         VERIFY,
         REPAIR,
         DUMP,
+        STATS,
         COMPLETION,
     )
 }

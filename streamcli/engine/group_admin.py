@@ -226,8 +226,11 @@ def delete_group(group: GroupDirectory) -> None:
 def total_lag(directory: LogDirectory, group: GroupDirectory, clock: Callable[[], int]) -> int:
     """Records of the group's partitions that are not committed."""
     states = describe_group(directory, group, clock())
-    return sum(_records_left(directory, state) if state.lag is None else max(state.lag, 0) for state in states)
+    return sum(records_left(directory, state) for state in states)
 
 
-def _records_left(directory: LogDirectory, state: PartitionState) -> int:
+def records_left(directory: LogDirectory, state: PartitionState) -> int:
+    """Records of a partition that are not committed: from the log start on where nothing is."""
+    if state.lag is not None:
+        return max(state.lag, 0)
     return state.end - Log(directory.partition_directory(state.topic, state.partition)).start()

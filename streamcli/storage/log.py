@@ -157,6 +157,19 @@ class Log:
             return LogSummary(start, end.offset, size, len(names), None, None)
         return LogSummary(start, end.offset, size, len(names), first.min_timestamp, end.max_timestamp)
 
+    def size_from(self, offset: int, end: Mark) -> int:
+        """Bytes from the batch that holds `offset` up to `end`."""
+        cursor = self.cursor(offset, end)
+        try:
+            header = cursor.peek()
+            if header is None:
+                return 0
+            base, position = cursor.segment.base_offset, header.position
+        finally:
+            cursor.close()
+        names = [name for name in layout.segments(self.directory) if base <= name.base_offset < end.segment]
+        return max(0, sum(self._size(name) for name in names) + end.position - position)
+
     def _size(self, name: SegmentName) -> int:
         """Bytes of a segment; 0 where it was removed since it was listed."""
         try:

@@ -1,0 +1,162 @@
+"""The stats command: totals, sizes, rates and lags, as tables, JSON or Prometheus' text."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import Any, NamedTuple
+
+from streamcli.cli.context import Context, complain, now_ms
+from streamcli.cli.prometheus import exposition, group_families, topic_families
+from streamcli.cli.table import print_table
+from streamcli.cli.values import format_size, format_time
+from streamcli.engine import group_admin
+from streamcli.engine.consume import matching_topics
+from streamcli.engine.stats import (
+    HOUR,
+    MINUTE,
+    Appended,
+    GroupStats,
+    TopicStats,
+    Totals,
+    appended,
+    group_stats,
+    topic_stats,
+    total,
+)
+from streamcli.record.errors import NotFound, StreamcliError, UsageError
+from streamcli.storage.directory import LogDirectory
+
+
+class Recent(NamedTuple):
+    """What was appended lately; None where that cannot be told, for damage."""
+
+    minute: Appended | None
+    hour: Appended | None
+
+
+class Found:
+    """What a log directory holds. What cannot be read is told at once, hides nothing else, and is the `status` at the end."""
+
+    def __init__(self, directory: LogDirectory, topics: list[str]) -> None:
+        self._directory = directory
+        self.now = now_ms()
+        self.status = 0
+        self.topics: list[TopicStats] = []
+        for topic in matching_topics(directory, topics) if topics else directory.topics():
+            try:
+                self.topics.append(topic_stats(directory, topic))
+            except (FileNotFoundError, NotFound):
+                if topic in topics:
+                    raise  # else it was deleted meanwhile
+            except StreamcliError as error:
+                self._tell(error)
+
+    def groups(self) -> list[GroupStats]:
+        """The groups that consume these topics, and all others where no topics were chosen."""
+        chosen = {topic.topic for topic in self.topics}
+        found = []
+        for group in group_admin.group_names(self._directory):
+            try:
+                found.append(group_stats(self._directory, group, chosen, self.now))
+            except NotFound:
+                continue  # deleted meanwhile
+            except StreamcliError as error:
+                self._tell(error)
+        return found
+
+    def recent(self, topic: TopicStats) -> Recent:
+        """What was appended to a topic in the last minute and the last hour."""
+        try:
+            windows = [appended(self._directory, topic, self.now - window) for window in (MINUTE, HOUR)]
+        except (FileNotFoundError, NotFound):
+            return Recent(None, None)
+        except StreamcliError as error:
+            self._tell(error)
+            return Recent(None, None)
+        return Recent(*windows)
+
+    def _tell(self, error: StreamcliError) -> None:
+        complain(str(error))
+        self.status = error.status
+
+
+def run(context: Context, topics: list[str], json: bool, prometheus: bool) -> int:
+    """Print what there is."""
+    if json and prometheus:
+        raise UsageError("--json and --prometheus each say how it is printed: leave out one")
+    directory = context.open()
+    found = Found(directory, topics)
+    groups = [group for group in found.groups() if group.states or not topics]
+    if prometheus:
+        print(exposition([*topic_families(found.topics), *group_families(groups)]), end="")
+        return found.status
+    recent = [found.recent(topic) for topic in found.topics]
+    if json:
+        _print_json(found.topics, recent, groups)
+    else:
+        _print_tables(found.topics, recent, groups)
+    return found.status
+
+
+def _sum(windows: list[Appended | None]) -> Appended:
+    known = [window for window in windows if window is not None]
+    return Appended(sum(window.records for window in known), sum(window.size for window in known))
+
+
+def _totals_of(recent: list[Recent]) -> Recent:
+    return Recent(_sum([each.minute for each in recent]), _sum([each.hour for each in recent]))
+
+
+def _print_json(topics: list[TopicStats], recent: list[Recent], groups: list[GroupStats]) -> None:
+    lines: list[dict[str, Any]] = [
+        {"kind": "topic", "topic": topic.topic, **_fields(topic.total(), came)}
+        for topic, came in zip(topics, recent, strict=True)
+    ]
+    lines += [
+        {
+            "kind": "group",
+            "group": group.group,
+            "members": group.members,
+            "partitions": len(group.states),
+            "lag": group.lag,
+            "rate": group.rate,
+        }
+        for group in groups
+    ]
+    counts = {"kind": "total", "topics": len(topics), "groups": len(groups)}
+    lines.append(counts | _fields(total(topics), _totals_of(recent)))
+    for line in lines:
+        print(json_module.dumps(line, separators=(",", ":")))
+
+
+def _fields(found: Totals, recent: Recent) -> dict[str, Any]:
+    windows = {"last_minute": recent.minute, "last_hour": recent.hour}
+    came = {name: None if came is None else came._asdict() for name, came in windows.items()}
+    return found._asdict() | came
+
+
+def _print_tables(topics: list[TopicStats], recent: list[Recent], groups: list[GroupStats]) -> None:
+    rows = [_cells(topic.topic, topic.total(), came) for topic, came in zip(topics, recent, strict=True)]
+    rows.append(_cells(f"{len(topics)} in all", total(topics), _totals_of(recent)))
+    titles = ("TOPIC", "PARTITIONS", "RECORDS", "SIZE", "SEGMENTS", "LAST", "RECORDS/S", "BYTES/S", "HOUR", "HOUR-SIZE")
+    print_table(titles, rows, right=(1, 2, 3, 4, 6, 7, 8, 9))
+    if groups:
+        print()
+        group_titles = ("GROUP", "MEMBERS", "PARTITIONS", "LAG", "RATE", "CAUGHT-UP-IN")
+        print_table(group_titles, [_group_cells(group) for group in groups], right=range(1, 6))
+
+
+def _cells(name: str, found: Totals, recent: Recent) -> tuple[str, ...]:
+    last = "-" if found.last_timestamp is None else format_time(found.last_timestamp)
+    counts = (str(found.partitions), f"{'' if found.is_exact else '<='}{found.records}", format_size(found.size))
+    minute, hour = recent
+    seconds = MINUTE / 1000
+    rates = ("-", "-") if minute is None else (f"{minute.records / seconds:.1f}", format_size(minute.size / seconds))
+    came = ("-", "-") if hour is None else (str(hour.records), format_size(hour.size))
+    return (name, *counts, str(found.segments), last, *rates, *came)
+
+
+def _group_cells(group: GroupStats) -> tuple[str, ...]:
+    rate = "-" if group.rate is None else f"{group.rate:.0f}/s"
+    left = "-" if not group.rate or not group.lag else f"{group.lag / group.rate:.0f}s"
+    return (group.group, str(group.members), str(len(group.states)), str(group.lag), rate, left)
