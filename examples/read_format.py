@@ -30,7 +30,7 @@ from crc32c import crc32c
 HEADER = struct.Struct("<4sBBHIIQQIIqqQQIIII")
 assert HEADER.size == 88
 MAGIC = b"\xd7SCB"
-KNOWN_COLUMNS = 1 | 2 | 4 | 8 | 16 | 32
+KNOWN_COLUMNS = 1 | 2 | 4 | 8 | 16 | 32 | 64
 LOST = 0x8000
 
 
@@ -64,8 +64,11 @@ class Header(NamedTuple):
 
 
 class Batch(NamedTuple):
+    """A batch; its records from offset `first` on count."""
+
     header: Header
     body: bytes
+    first: int = 0
 
 
 class Unfinished(Exception):
@@ -88,18 +91,53 @@ class Partition:
         self.damages = 0
 
     def batches(self) -> Iterator[Batch]:
-        base = self.segment_after(-1)
-        while base is not None:
-            yield from self.segment_batches(base)
-            base = self.segment_after(base)
+        """The batches in the order of the log, each with the offset from which on its records count."""
+        offset = self.start()
+        segment = self.segment_with(offset)
+        while segment is not None:
+            base, end, path = segment
+            for batch in self.segment_batches(base, end, path):
+                if batch.header.next_offset > offset:  # else it was read already, before a compaction
+                    yield batch._replace(first=offset)
+                    offset = batch.header.next_offset
+            offset = max(offset, end or offset, self.start())
+            following = self.segment_with(offset)
+            if following is not None and following[0] > offset:
+                self.report(following[2], Invalid("records are missing"), offset, following[0])
+            segment = None if following == segment else following
 
-    def segment_after(self, base: int) -> int | None:
-        """The least base offset of a segment greater than `base`."""
-        names = (re.fullmatch(r"([0-9]{20})\.log", name) for name in os.listdir(self.directory))
-        return min((int(name[1]) for name in names if name and int(name[1]) > base), default=None)
+    def start(self) -> int:
+        """The log start offset."""
+        try:
+            with open(os.path.join(self.directory, "log-start"), "rb") as file:
+                text, _, crc = file.read().rstrip(b"\n").rpartition(b" ")
+        except FileNotFoundError:
+            return 0
+        return int(text.split(b" ")[2]) if crc == b"%08x" % crc32c(text) else 0
 
-    def segment_batches(self, base: int) -> Iterator[Batch]:
-        path = os.path.join(self.directory, f"{base:020}.log")
+    def segments(self) -> list[tuple[int, int | None, str]]:
+        """The segments in force, ascending: base offset, end of a compacted one, path."""
+        names = [re.fullmatch(r"([0-9]{20})(-([0-9]{20}))?\.log", name) for name in os.listdir(self.directory)]
+        found = [(int(name[1]), -int(name[3] or 0), name[0]) for name in names if name]
+        chosen: list[tuple[int, int | None, str]] = []
+        covered = 0
+        for base, negative_end, name in sorted(found):  # of the same base offset the longest first
+            if base >= covered:
+                chosen.append((base, -negative_end or None, os.path.join(self.directory, name)))
+                covered = max(base + 1, -negative_end)
+        return chosen
+
+    def segment_with(self, offset: int) -> tuple[int, int | None, str] | None:
+        """The segment that holds an offset, or the first after it."""
+        segments = self.segments()
+        before = [found for found in segments if found[0] <= offset and (found[1] is None or found[1] > offset)]
+        return before[-1] if before else next((found for found in segments if found[0] > offset), None)
+
+    def successor_of(self, base: int, end: int | None) -> int | None:
+        """The base offset of the segment after one, where there is one."""
+        return end or next((found[0] for found in self.segments() if found[0] > base), None)
+
+    def segment_batches(self, base: int, end: int | None, path: str) -> Iterator[Batch]:
         position, offset, successor = 0, base, None
         with open(path, "rb", buffering=0) as file:
             while True:
@@ -107,7 +145,7 @@ class Partition:
                     batch = read_patiently(file.fileno(), position)
                 except (Unfinished, Invalid) as error:
                     # An append may have come before the next segment did, so with one there, look again.
-                    if successor is None and (successor := self.segment_after(base)) is not None:
+                    if successor is None and (successor := self.successor_of(base, end)) is not None:
                         continue
                     if self.is_end(file.fileno(), position, base, error, successor):
                         return
@@ -228,7 +266,8 @@ def records(batch: Batch) -> Iterator[Record]:
         strict=True,
     )
     for delta, timestamp, key, value, headers in rows:
-        yield Record(header.base_offset + delta, timestamp, key, value, common_headers + headers)
+        if header.base_offset + delta >= batch.first:
+            yield Record(header.base_offset + delta, timestamp, key, value, common_headers + headers)
 
 
 def elements(column: bytes | list[bytes | None]) -> list[bytes | None]:
@@ -238,7 +277,7 @@ def elements(column: bytes | list[bytes | None]) -> list[bytes | None]:
 
 def value_lines(batch: Batch) -> bytes:
     """The values as lines: joined ones are the end of the body, as it is."""
-    if batch.header.values_length:
+    if batch.header.values_length and batch.header.base_offset >= batch.first:
         return batch.body[-batch.header.values_length :]
     return b"".join((record.value or b"") + b"\n" for record in records(batch))
 

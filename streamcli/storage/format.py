@@ -12,6 +12,7 @@
       "keys"            bin (joined) or array of count bin|nil
       "common_headers"  array of [str, bin|nil]: stand before every record's own headers
       "headers"         array of count arrays of [str, bin|nil]
+      "delete_horizons" array of count integers: ms since the epoch from which on compaction drops a tombstone, else 0
       "values"          bin (joined) or array of count bin|nil; always present, always last
 
 A *joined* column is one bin in which each of the count elements is followed by a newline byte: it can hold
@@ -24,7 +25,8 @@ batch's own place in its segment: bytes that look like a batch but lie elsewhere
 record, say) never pass for one. A damaged body is stepped over by its trusted length; a damaged header by
 searching the next magic whose header checks.
 
-A batch may hold no record, and then stands for offsets that have none any more. With LOST in `columns` these were lost
+A batch spans the offsets up to the next one's, of records that compaction removed too: the first record may lie after
+its base offset, and the last before its last offset. It may hold no record at all. With LOST in `columns` these were lost
 to damage: `repair` wrote that header over the damaged bytes, of which the rest is its body, of no meaning and unchecked.
 """
 
@@ -45,7 +47,7 @@ HEADER = struct.Struct(
     "I"  # raw length: of the body before compression
     "Q"  # position of this header in its segment
     "Q"  # base offset
-    "I"  # last offset delta: offset of the last record - base offset
+    "I"  # last offset delta: the last offset that it spans - base offset
     "I"  # record count
     "q"  # min timestamp, ms since the epoch
     "q"  # max timestamp
