@@ -10,6 +10,7 @@ from streamcli.cli.values import (
     parse_header,
     parse_number,
     parse_size,
+    unlimited_or,
 )
 from streamcli.record.errors import UsageError
 
@@ -171,6 +172,15 @@ TAIL = Command(
     statuses=(0, 1, 2, 4, 6),
 )  # fmt: skip
 
+_CONFIG = (
+    Flag("retention", ("--retention",), "Age at which records may be deleted, as 7d, or unlimited (retention.ms).", "D", unlimited_or(parse_duration)),
+    Flag("retention_bytes", ("--retention-bytes",), "Size of a partition above which its oldest segments are deleted, or unlimited (retention.bytes).", "S", unlimited_or(parse_size)),
+    Flag("segment_bytes", ("--segment-bytes",), "Size at which a segment is closed (segment.bytes).", "S", parse_size),
+    Flag("segment_age", ("--segment-age",), "A record that much younger than a segment's first goes to the next segment (segment.ms).", "D", parse_duration),
+    Flag("compact", ("--compact",), "Keep the newest record of each key, and no older ones (cleanup.policy=compact); every record needs a key then."),
+    Flag("config", ("-c", "--config"), "A topic config, as in retention.ms=7d (see TOPIC CONFIG); may be repeated.", "NAME=VALUE", text, repeat=True),
+)  # fmt: skip
+
 TOPICS_CREATE = Command(
     "topics create",
     "Create topics.",
@@ -178,16 +188,40 @@ TOPICS_CREATE = Command(
     (Argument("names", "NAME", "The new topic.", many=True),),
     (
         Flag("partitions", ("-p", "--partitions"), "How many partitions (default 1: total order).", "N", parse_number, 1),
-        Flag("segment_bytes", ("--segment-bytes",), "Size at which a segment is closed (default 1G).", "S", parse_size),
-        Flag("segment_age", ("--segment-age",), "A record that much younger than a segment's first goes to the next segment (default 7d).", "D", parse_duration),
-        Flag("config", ("-c", "--config"), "A topic config, as in retention.ms=7d (see TOPIC CONFIG); may be repeated.", "NAME=VALUE", text, repeat=True),
+        *_CONFIG,
         Flag("if_not_exists", ("--if-not-exists",), "A topic that is there already is no error."),
     ),
     examples=(
         ("streamcli topics create clicks -p 4", "four partitions"),
-        ("streamcli topics create audit --segment-bytes 64M -c max.message.bytes=1M", "with config"),
+        ("streamcli topics create audit --retention 90d --segment-bytes 64M", "records of three months"),
+        ("streamcli topics create users --compact", "the newest record of each key"),
     ),
     statuses=(0, 1, 2, 7),
+)  # fmt: skip
+
+TOPICS_ALTER = Command(
+    "topics alter",
+    "Change the config of a topic, or give it more partitions.",
+    "streamcli.cli.topics:alter",
+    (Argument("name", "NAME", "The topic.", complete="topics"),),
+    (
+        Flag("partitions", ("-p", "--partitions"), "How many partitions there are to be: as many as there are, or more.", "N", parse_number),
+        *_CONFIG,
+        Flag("unset", ("--unset",), "The default value again for this topic config; may be repeated.", "NAME", text, repeat=True),
+    ),
+    description=(
+        "It is safe while others produce and consume. Producers and consumers that run take notice about a second later at "
+        "most: records are spread over the new partitions too, and who follows the topic reads these from their beginning. "
+        "A key may go to another partition from then on than its earlier records.\n\n"
+        "All changes are made at once or, with another status than 0, none. Where nothing is to change, that is told on "
+        "standard error, and the status is 0. Fewer partitions cannot be had: their records would be lost."
+    ),
+    examples=(
+        ("streamcli topics alter clicks -p 8", "eight partitions"),
+        ("streamcli topics alter clicks --retention 30d -c max.message.bytes=1M", "other config"),
+        ("streamcli topics alter clicks --unset retention.ms", "keep all records again"),
+    ),
+    statuses=(0, 1, 2, 4, 7),
 )  # fmt: skip
 
 TOPICS_LIST = Command(
@@ -203,9 +237,19 @@ TOPICS_LIST = Command(
 TOPICS_DESCRIBE = Command(
     "topics describe",
     "Show the config of topics, and of each partition its offsets, size, segments and times.",
-    "streamcli.cli.topics:describe",
+    "streamcli.cli.describe_topics:describe",
     (_NAMES,),
     (_JSON_LIST,),
+    description=(
+        "First the config: what was set, and what is the default. Then for each partition (P) the log start offset, the log "
+        "end offset (the next to be written), its bytes, its segments, and the times of its first record and of its newest, in "
+        "UTC. Compaction leaves gaps in the offsets: then there may be fewer records than offsets.\n\n"
+        "With --json, an object for each topic: topic; config, the value of every setting, sizes in bytes, durations in ms, -1 "
+        "for unlimited; set, the names of those that are not left at their default; offsets, from log start to log end, of all "
+        "partitions together; size in bytes; segments; first_timestamp and last_timestamp, in ms, null without a record; and "
+        "partitions, a list with an object for each: partition, log_start_offset, log_end_offset, size, segments, "
+        "first_timestamp and last_timestamp."
+    ),
     examples=(
         ("streamcli topics describe clicks", "a table"),
         ("streamcli topics describe clicks --json", "for scripts"),
@@ -505,6 +549,7 @@ COMMANDS: dict[str, Command] = {
         CONSUME,
         TAIL,
         TOPICS_CREATE,
+        TOPICS_ALTER,
         TOPICS_LIST,
         TOPICS_DESCRIBE,
         TOPICS_CLEAN,
@@ -528,7 +573,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 GROUPS: dict[str, str] = {
-    "topics": "Create, list, describe and delete topics.",
+    "topics": "Create, alter, list, describe and delete topics.",
     "groups": "List, describe, reset and delete consumer groups.",
 }
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from streamcli.cli.context import Context, complain, now_ms
 from streamcli.cli.render import Filter
 from streamcli.cli.values import parse_range, parse_time
-from streamcli.engine.consume import Following, PartitionRead, Source, SourceBatch, find_sources, merged, start_reads
+from streamcli.engine.consume import PartitionRead, Source, SourceBatch, find_sources, merged, start_reads
 from streamcli.record.errors import CorruptData, UsageError
 from streamcli.record.lost import LostRecords
 from streamcli.record.range import END, LAST, TIME, Bound, Range
@@ -136,6 +136,8 @@ class Reading:
         )
 
     def _followed(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
+        from streamcli.engine.follow import Following
+
         request = self._request
         following = Following(
             self._directory,

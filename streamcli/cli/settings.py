@@ -3,12 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from streamcli.cli.values import format_duration, parse_duration, parse_number, parse_size
 from streamcli.record.errors import UsageError
-from streamcli.storage.config import CHOICE, DURATION, RATIO, SETTINGS, SIZE, UNLIMITED, Value, checked_value
+from streamcli.storage.config import (
+    CHOICE,
+    COMPACT,
+    COMPACT_AND_DELETE,
+    DURATION,
+    RATIO,
+    SETTINGS,
+    SIZE,
+    UNLIMITED,
+    TopicConfig,
+    Value,
+    checked_value,
+)
 
 _UNITS = (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
+
+
+class ConfigFlags(NamedTuple):
+    """What a command line says of a topic's config, as declared in cli.commands: None, False and [] say nothing."""
+
+    retention: int | None
+    retention_bytes: int | None
+    segment_bytes: int | None
+    segment_age: int | None
+    compact: bool
+    config: list[str]
+
+    def settings(self) -> dict[str, Value]:
+        """The settings by name; UsageError for a bad one, and for two values of one."""
+        settings = parse_settings(self.config)
+        named = {
+            "retention.ms": self.retention,
+            "retention.bytes": self.retention_bytes,
+            "segment.bytes": self.segment_bytes,
+            "segment.ms": self.segment_age,
+        }
+        for name, value in named.items():
+            if value is not None:
+                _put(settings, name, value)
+        if self.compact and settings.get("cleanup.policy") != COMPACT_AND_DELETE:
+            _put(settings, "cleanup.policy", COMPACT)
+        return settings
+
+
+def idle_settings(config: TopicConfig) -> str | None:
+    """What to tell of settings that do nothing beside the others; None where there are none."""
+    idle = [name for name in ("retention.ms", "retention.bytes") if config.number(name) != UNLIMITED]
+    if config.deletes or not idle:
+        return None
+    return (
+        f"{' and '.join(idle)} {'does' if len(idle) == 1 else 'do'} nothing while cleanup.policy is {COMPACT}: "
+        f"-c cleanup.policy={COMPACT_AND_DELETE} deletes old records too"
+    )
 
 
 def parse_settings(assignments: list[str]) -> dict[str, Value]:
@@ -18,12 +69,11 @@ def parse_settings(assignments: list[str]) -> dict[str, Value]:
         name, equals, text = assignment.partition("=")
         if not equals or name not in SETTINGS:
             raise UsageError(f"bad topic config {assignment!r}: use NAME=VALUE, with {', '.join(SETTINGS)}")
-        put_setting(overrides, name, parse_value(name, text))
+        _put(overrides, name, parse_value(name, text))
     return overrides
 
 
-def put_setting(overrides: dict[str, Value], name: str, value: Value) -> None:
-    """Set a value; UsageError when it can not be had, or another one is set already."""
+def _put(overrides: dict[str, Value], name: str, value: Value) -> None:
     value = checked_value(name, value)
     if overrides.setdefault(name, value) != value:
         both = f"{show_value(name, overrides[name])} and {show_value(name, value)}"

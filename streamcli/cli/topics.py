@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from streamcli.cli.context import Context, complain, show
-from streamcli.cli.settings import parse_settings, put_setting, show_value
-from streamcli.cli.table import print_table
-from streamcli.cli.values import format_size, format_time
-from streamcli.engine.consume import matching_topics
+from streamcli.cli.describe_topics import config_in_force, print_json
+from streamcli.cli.settings import ConfigFlags, idle_settings, show_value
+from streamcli.engine.alter import Alteration, alter_topic
 from streamcli.engine.ensure_topic import create_topic
 from streamcli.record.errors import StreamcliError, UsageError
 from streamcli.storage import strangers
-from streamcli.storage.config import SETTINGS, TopicConfig, Value, check_config
+from streamcli.storage.config import SETTINGS, TopicConfig, check_config
 from streamcli.storage.directory import LogDirectory, TopicExists
-from streamcli.storage.layout import check_topic_name, topic_directory
-from streamcli.storage.log import Log, LogSummary
-
-_WIDTH = 80
-"""Columns that a description takes at most, as far as its numbers let it."""
+from streamcli.storage.layout import check_topic_name
 
 
-def create(
-    context: Context,
-    names: list[str],
-    partitions: int,
-    segment_bytes: int | None,
-    segment_age: int | None,
-    config: list[str],
-    if_not_exists: bool,
-) -> int:
+def create(context: Context, names: list[str], partitions: int, if_not_exists: bool, **flags: Any) -> int:
     """Create each topic; all names and values are checked before the first is made."""
-    overrides = parse_settings(config)
-    if segment_bytes is not None:
-        put_setting(overrides, "segment.bytes", segment_bytes)
-    if segment_age is not None:
-        put_setting(overrides, "segment.ms", segment_age)
-    wanted = TopicConfig(partitions, overrides)
+    wanted = TopicConfig(partitions, ConfigFlags(**flags).settings())
     check_config(wanted)
     for name in names:
         check_topic_name(name)
@@ -51,7 +33,51 @@ def create(
             if not if_not_exists:
                 complain(f"{error}: use --if-not-exists if that is all right")
                 status = error.status
+    _tell_idle(context, wanted)
     return status
+
+
+def alter(context: Context, name: str, partitions: int | None, unset: list[str], **flags: Any) -> int:
+    """Change a topic's config, or give it more partitions; nothing to change is told, and no error."""
+    alteration = Alteration(partitions, ConfigFlags(**flags).settings(), _names_to_unset(unset))
+    both = alteration.unset & alteration.settings.keys()
+    if both:
+        raise UsageError(f"{min(both)} is set and unset at once: leave out one")
+    if alteration == Alteration(None, {}, frozenset()):
+        raise UsageError("nothing to alter is given: use -p for more partitions, -c NAME=VALUE or --unset NAME")
+    if partitions is not None:
+        check_config(TopicConfig(partitions, {}))
+    before, after = alter_topic(context.open(), check_topic_name(name), alteration)
+    if after == before:
+        context.notice(f"topic {name} is like that already: nothing was changed")
+    else:
+        context.summary(f"topic {name}: {', '.join(_changes(before, after))}")
+    _tell_idle(context, after)
+    return 0
+
+
+def _names_to_unset(names: list[str]) -> frozenset[str]:
+    for name in names:
+        if name not in SETTINGS:
+            raise UsageError(f"no such topic config: {name}: there is {', '.join(SETTINGS)}")
+    return frozenset(names)
+
+
+def _changes(before: TopicConfig, after: TopicConfig) -> Iterator[str]:
+    if before.partitions != after.partitions:
+        yield f"partitions {before.partitions} -> {after.partitions}"
+    for name in SETTINGS:
+        old, new = before.value(name), after.value(name)
+        if old != new:
+            yield f"{name} {show_value(name, old)} -> {show_value(name, new)}"
+        elif (name in before.overrides) != (name in after.overrides):
+            yield f"{name} {show_value(name, new)}, {'set' if name in after.overrides else 'the default'} now"
+
+
+def _tell_idle(context: Context, config: TopicConfig) -> None:
+    idle = idle_settings(config)
+    if idle is not None:
+        context.notice(idle)
 
 
 def list_topics(context: Context, pattern: str | None, json: bool) -> int:
@@ -62,25 +88,10 @@ def list_topics(context: Context, pattern: str | None, json: bool) -> int:
     for name in directory.topics(pattern or "*"):
         if json:
             config = directory.config(name)
-            _print_json({"topic": name, "partitions": config.partitions, "config": _config(config)})
+            print_json({"topic": name, "partitions": config.partitions, "config": config_in_force(config)})
         else:
             print(name)
     context.tell_strangers(strangers.in_root(directory.path) + strangers.in_topics(directory.path))
-    return 0
-
-
-def describe(context: Context, names: list[str], json: bool) -> int:
-    """Print config and partitions of each topic; names may be globs."""
-    directory = context.open()
-    for name in matching_topics(directory, names):
-        config = directory.config(name)
-        summaries = [Log(directory.partition_directory(name, number)).summary() for number in range(config.partitions)]
-        if json:
-            partitions = [_partition(number, summary) for number, summary in enumerate(summaries)]
-            _print_json({"topic": name, "config": _config(config), "partitions": partitions})
-        else:
-            _print_description(name, config, summaries)
-        context.tell_strangers(strangers.in_topic(topic_directory(directory.path, name)))
     return 0
 
 
@@ -102,49 +113,3 @@ def _confirmed(directory: LogDirectory, names: list[str]) -> bool:
     question = show(f"Delete {', '.join(names)} and all records in {directory.path}? [y/N] ")
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _print_json(fields: dict[str, Any]) -> None:
-    print(json.dumps(fields, separators=(",", ":")))
-
-
-def _config(config: TopicConfig) -> dict[str, Value]:
-    return {name: config.value(name) for name in SETTINGS}
-
-
-def _partition(number: int, summary: LogSummary) -> dict[str, int | None]:
-    return {
-        "partition": number,
-        "log_start_offset": summary.start,
-        "log_end_offset": summary.end,
-        "size": summary.size,
-        "segments": summary.segments,
-        "first_timestamp": summary.first_timestamp,
-        "last_timestamp": summary.last_timestamp,
-    }
-
-
-def _print_description(name: str, config: TopicConfig, summaries: list[LogSummary]) -> None:
-    print(f"topic {name}, {config.partitions} {'partition' if config.partitions == 1 else 'partitions'}")
-    _print_settings("set", {setting: config.overrides[setting] for setting in SETTINGS if setting in config.overrides})
-    _print_settings(
-        "default", {setting: SETTINGS[setting].default for setting in SETTINGS if setting not in config.overrides}
-    )
-    titles = ("PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST")
-    rows: list[tuple[str, ...]] = []
-    for number, summary in enumerate(summaries):
-        times = [
-            "-" if time is None else format_time(time) for time in (summary.first_timestamp, summary.last_timestamp)
-        ]
-        counts = (str(number), str(summary.start), str(summary.end), format_size(summary.size), str(summary.segments))
-        rows.append((*counts, *times))
-    print_table(titles, rows, right=range(5))
-
-
-def _print_settings(title: str, settings: dict[str, Value]) -> None:
-    """A paragraph of name=value; nothing where there are none."""
-    from textwrap import fill
-
-    words = " ".join(f"{name}={show_value(name, value)}" for name, value in settings.items())
-    if words:
-        print(fill(f"{title}: {words}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))

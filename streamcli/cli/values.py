@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from streamcli.record.errors import UsageError
@@ -44,6 +45,11 @@ def parse_duration(text: str) -> int:
     if found is None:
         raise UsageError(f"bad duration {text!r}: use a number and a unit, as in 500ms, 30s, 15m, 2h, 7d")
     return found
+
+
+def unlimited_or(parse: Callable[[str], int]) -> Callable[[str], int]:
+    """A parser that takes `unlimited` too, which is -1."""
+    return lambda text: -1 if text in ("unlimited", "-1") else parse(text)
 
 
 def parse_time(text: str, now_ms: int) -> int:

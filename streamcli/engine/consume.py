@@ -1,10 +1,8 @@
-"""Consuming without a group: from where to where, in which order, and what comes later."""
+"""Consuming without a group: from where to where, and in which order."""
 
 from __future__ import annotations
 
 import heapq
-import select
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -17,7 +15,6 @@ from streamcli.storage.directory import LogDirectory
 from streamcli.storage.format import BatchHeader
 from streamcli.storage.log import Log
 from streamcli.storage.tail import Mark
-from streamcli.storage.watch import Wake, Watcher
 
 
 class Source(NamedTuple):
@@ -162,106 +159,6 @@ def merged(reads: Iterable[PartitionRead], on_damage: Callable[[CorruptData], No
             yield taken
         heapq.heappop(heap)
         _push_read(heap, read, number, on_damage)
-
-
-class Following:
-    """Batches as they are appended, for ever: those that are there by time, then each as it comes.
-
-    idle: stop after that many seconds without any (None: never). hangup: a pipe whose closing by its reader ends it;
-    wakeup: a descriptor that ends it when it can be read.
-    before_wait is called when all that is there was given.
-    """
-
-    def __init__(
-        self,
-        directory: LogDirectory,
-        patterns: list[str],
-        partitions: list[int],
-        *,
-        on_damage: Callable[[CorruptData], None],
-        before_wait: Callable[[], None],
-        idle: float | None = None,
-        hangup: int | None = None,
-        wakeup: int | None = None,
-    ) -> None:
-        self._directory = directory
-        self._wakeup = wakeup
-        self._globs = [pattern for pattern in patterns if is_glob(pattern)]
-        self._partitions = partitions
-        self._on_damage = on_damage
-        self._before_wait = before_wait
-        self._idle = idle
-        self._hangup = hangup
-        self._watcher = Watcher()
-
-    def batches(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
-        reads = list(reads)
-        if self._globs:
-            self._watcher.add(self._directory.topics_directory())
-        for read in reads:
-            self._watcher.add(read.source.log.directory)
-        looked_at = reads
-        last = time.monotonic()
-        while True:
-            given = 0
-            for batch in merged(looked_at, self._on_damage):
-                given += 1
-                yield batch
-            self._before_wait()
-            if reads and not self._globs and all(read.is_finished() for read in reads):
-                return
-            if given:
-                last = time.monotonic()
-            else:
-                reads = self._without_deleted(reads)
-                looked_at = self._new_reads(reads)
-                reads += looked_at
-                if looked_at:
-                    continue
-            wake = self._wait(last)
-            if wake is None:
-                return
-            new = self._new_reads(reads)
-            chosen = wake.directories
-            looked_at = new + [read for read in reads if chosen is None or read.source.log.directory in chosen]
-            reads += new
-
-    def close(self) -> None:
-        self._watcher.close()
-
-    def _wait(self, last: float) -> Wake | None:
-        """Why to look again; None when it is time to stop."""
-        left = None if self._idle is None else last + self._idle - time.monotonic()
-        if left is not None and left <= 0:
-            return None
-        others = [] if self._wakeup is None else [(self._wakeup, select.POLLIN)]
-        wake = self._watcher.wait(left, self._hangup, others)
-        return None if wake.hangup or self._wakeup in wake.ready else wake
-
-    def _without_deleted(self, reads: list[PartitionRead]) -> list[PartitionRead]:
-        """The reads whose partition is still there; NotFound when it is a topic that was named."""
-        there = []
-        for read in reads:
-            if read.cursor.is_current():
-                there.append(read)
-                continue
-            read.cursor.close()
-            if not self._globs:
-                raise NotFound(f"topic {read.source.topic} was deleted while it was being read: all it had was given")
-        return there
-
-    def _new_reads(self, reads: list[PartitionRead]) -> list[PartitionRead]:
-        """Reads of the topics that match by now, from their beginning."""
-        if not self._globs:
-            return []
-        known = {read.source.topic for read in reads}
-        topics = {topic for pattern in self._globs for topic in self._directory.topics(pattern)} - known
-        sources = [
-            source for topic in sorted(topics) for source in topic_sources(self._directory, topic, self._partitions)
-        ]
-        for source in sources:
-            self._watcher.add(source.log.directory)
-        return [PartitionRead(source, source.log.cursor(0, None), None) for source in sources]
 
 
 def _push_header(heap: list[tuple[int, int, BatchHeader]], walk: Iterator[BatchHeader], number: int) -> None:

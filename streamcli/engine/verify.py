@@ -56,7 +56,6 @@ class Verification:
             yield from self._check_commits(group, committed)
 
     def _check_topic(self, topic: str) -> Iterator[Finding]:
-        there = self._directory.partition_numbers(topic)
         try:
             count = self._directory.config(topic).partitions
         except StreamcliError as error:
@@ -68,9 +67,13 @@ class Verification:
             yield Finding(topic, None, None, Problem(UNREADABLE, _reason(error), self._directory.config_path(topic)))
             count = self._directory.partitions_without_config(topic)
         else:
-            if there and there[-1] >= count:
-                reason = f"the config says {count} partitions, and there is a directory of partition {there[-1]}"
+            beyond = self._partitions_beyond(topic, count)
+            if beyond:
+                reason = f"the config says {count} partitions, and there is a directory of partition {beyond[-1]}"
                 yield Finding(topic, None, None, Problem(CONFIG, reason, self._directory.config_path(topic)))
+        there = self._directory.partition_numbers(
+            topic
+        )  # after the config, which names no partition before it is there
         for number in range(count):
             self.partitions += 1
             try:
@@ -78,6 +81,26 @@ class Verification:
             except (StreamcliError, OSError) as error:  # a link in its place, no permission, a failing disk
                 path = getattr(error, "filename", None) or os.path.join(self._directory.topics_directory(), topic)
                 yield Finding(topic, number, None, Problem(UNREADABLE, _reason(error), path))
+
+    def _partitions_beyond(self, topic: str, count: int) -> list[int]:
+        """The partitions from `count` on that hold something, ascending. Empty ones are being made, or were when their process
+        died: the next that alters the topic takes them."""
+        found = [number for number in self._directory.partition_numbers(topic) if number >= count]
+        held = [number for number in found if self._holds_something(topic, number)]
+        try:
+            count = (
+                self._directory.config(topic).partitions if held else count
+            )  # they may have become the topic's meanwhile
+        except NotFound:
+            return []
+        return [number for number in held if number >= count]
+
+    def _holds_something(self, topic: str, number: int) -> bool:
+        try:
+            end = Log(self._directory.partition_path(topic, number)).end()
+        except (StreamcliError, OSError):
+            return True
+        return (end.offset, end.position) != (0, 0)
 
     def _check_partition(self, topic: str, number: int, *, is_there: bool) -> Iterator[Finding]:
         path = self._directory.partition_path(topic, number)

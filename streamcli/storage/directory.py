@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from streamcli.record.errors import NotFound, StreamcliError
+from streamcli.record.errors import NotFound, StreamcliError, UsageError
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import MAX_PARTITIONS, TopicConfig, check_config, decode_config, encode_config
@@ -81,6 +81,45 @@ class LogDirectory:
             except BaseException:
                 durable.remove_tree(temporary)
                 raise
+
+    def alter_topic(self, topic: str, change: Callable[[TopicConfig], TopicConfig]) -> tuple[TopicConfig, TopicConfig]:
+        """Replace a topic's config, at once for everyone, by what `change` makes of it: (before, after). More partitions are
+        made first; from a process that dies in between they stay, empty, and the next that alters the topic takes them.
+        NotFound when there is no such topic, UsageError for fewer partitions.
+        """
+        self.config(topic)
+        with self._changing_topics():
+            before = self.config(topic)
+            after = change(before)
+            check_config(after)
+            if after.partitions < before.partitions:
+                raise UsageError(
+                    f"topic {topic} has {before.partitions} partitions, and cannot have fewer: the records in the others would "
+                    "be lost; make another topic and copy them"
+                )
+            if after != before:
+                self._make_partitions(topic, range(before.partitions, after.partitions))
+                durable.replace_file(self.config_path(topic), encode_config(after))
+        return before, after
+
+    def _make_partitions(self, topic: str, numbers: range) -> None:
+        """Make those that are not there, each whole or not at all, and all durable."""
+        directory = layout.topic_directory(self.path, topic)
+        refuse_links(self.path, layout.TOPICS, topic)
+        durable.remove_temporaries(directory)
+        targets = [layout.partition_directory(self.path, topic, number) for number in numbers]
+        made = {layout.temporary_name(target): target for target in targets if not os.path.isdir(target)}
+        try:
+            for temporary in made:
+                _make_partition(temporary)
+            durable.sync_tree(*made)
+            for temporary, target in made.items():
+                durable.rename_file(temporary, target)
+        except BaseException:
+            for temporary in made:
+                durable.remove_tree(temporary)
+            raise
+        durable.sync_directory(directory)
 
     def delete_topic(self, topic: str) -> None:
         """Remove a topic: at once for everyone, then its files. Waits for appends in flight; NotFound when there is none."""

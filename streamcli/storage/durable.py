@@ -159,12 +159,12 @@ def rename_directory(old: str, new: str) -> None:
 _MANY_DIRECTORIES = 50
 
 
-def sync_tree(path: str) -> None:
-    """Return once all files and names under `path` are on disk.
+def sync_tree(*paths: str) -> None:
+    """Return once all files and names under the `paths` are on disk.
 
     With many directories it is one sync(2) of everything instead: an fsync each would take seconds.
     """
-    found = list(os.walk(path, topdown=False))
+    found = [place for path in paths for place in os.walk(path, topdown=False)]
     if len(found) > _MANY_DIRECTORIES:
         os.sync()
         return

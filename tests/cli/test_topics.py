@@ -58,6 +58,14 @@ CREATED = [
     (["-c", "retention.ms=unlimited", "-c", "retention.bytes=-1"], {"retention.ms": -1, "retention.bytes": -1}),
     (["-c", "cleanup.policy=delete,compact"], {"cleanup.policy": "compact,delete"}),
     (["-c", "min.cleanable.dirty.ratio=0.1"], {"min.cleanable.dirty.ratio": 0.1}),
+    (["--retention", "90s", "--retention-bytes", "1G"], {"retention.ms": 90_000, "retention.bytes": 1 << 30}),
+    (["--retention", "unlimited", "--retention-bytes", "-1"], {"retention.ms": -1, "retention.bytes": -1}),
+    (["--compact"], {"cleanup.policy": "compact"}),
+    (
+        ["--compact", "-c", "cleanup.policy=compact", "-c", "segment.ms=1s", "--segment-age", "1s"],
+        {"segment.ms": 1000, "cleanup.policy": "compact"},
+    ),
+    (["--compact", "-c", "cleanup.policy=delete,compact", "--retention=1h"], {"cleanup.policy": "compact,delete"}),
 ]
 DEFAULTS = {
     "segment.bytes": 1 << 30,
@@ -100,6 +108,13 @@ def test_create_options(flags: list[str], config: dict[str, object]) -> None:
         ["-c", "min.cleanable.dirty.ratio=2"],
         ["-c", "min.cleanable.dirty.ratio=half"],
         ["-c", "segment.ms=1h", "-c", "segment.ms=2h"],
+        ["--compact", "-c", "cleanup.policy=delete"],
+        ["--retention", "7d", "-c", "retention.ms=unlimited"],
+        ["--retention-bytes", "1G", "-c", "retention.bytes=2G"],
+        ["--segment-bytes", "1G", "-c", "segment.bytes=2G"],
+        ["--segment-bytes", "1"],
+        ["--retention", "7"],
+        ["--retention", "-2"],
         ["--segment-bytes", "64Q"],
         ["--segment-age", "5"],
         ["--segment-age", "-5s"],
@@ -109,6 +124,13 @@ def test_create_options(flags: list[str], config: dict[str, object]) -> None:
 def test_bad_create_options(flags: list[str], log_directory: Path) -> None:
     refused(2, "topics", "create", "t", *flags)
     assert not log_directory.exists()
+
+
+def test_settings_that_do_nothing_are_told() -> None:
+    result = run("topics", "create", "t", "--compact", "--retention", "7d")
+    assert result.status == 0
+    assert "retention.ms does nothing while cleanup.policy is compact" in result.err
+    assert run("topics", "create", "u", "--compact", "--retention", "7d", "-q").err == ""
 
 
 def test_a_topic_that_exists() -> None:
@@ -141,7 +163,8 @@ def test_describe() -> None:
         "first_timestamp": None,
         "last_timestamp": None,
     }
-    assert 1600 < full.pop("size") < 2000
+    size = full.pop("size")
+    assert 1600 < size < 2000
     assert full == {
         "partition": 1,
         "log_start_offset": 0,
@@ -150,13 +173,31 @@ def test_describe() -> None:
         "first_timestamp": 1_700_000_000_000,
         "last_timestamp": 1_700_000_001_000,
     }
+    assert described["set"] == ["segment.bytes"]
+    assert (described["offsets"], described["size"], described["segments"]) == (2, size, 3)
+    assert (described["first_timestamp"], described["last_timestamp"]) == (1_700_000_000_000, 1_700_000_001_000)
     text = ok("topics", "describe", "t").decode().splitlines()
-    assert text[:2] == ["topic t, 2 partitions", "set: segment.bytes=1K"]
-    table = next(number for number, line in enumerate(text) if line.startswith("PARTITION"))
-    text = text[table - 1 :]
-    assert text[1].split() == ["PARTITION", "LOG-START", "LOG-END", "SIZE", "SEGMENTS", "FIRST", "LAST"]
-    assert text[2].split() == ["0", "0", "0", "0", "B", "1", "-", "-"]
-    assert text[3].split()[-2:] == ["2023-11-14T22:13:20.000Z", "2023-11-14T22:13:21.000Z"]
+    assert text[:2] == ["topic t: 2 partitions, 2 records", "set: segment.bytes=1K"]
+    assert text[2].startswith("default: cleanup.policy=delete retention.ms=unlimited")
+    assert [line.split() for line in text[-4:-2]] == [
+        ["P", "START", "END", "SIZE", "SEGS", "FIRST", "LAST"],
+        ["0", "0", "0", "0", "B", "1", "-", "-"],
+    ]
+    times = ["2023-11-14T22:13:20Z", "2023-11-14T22:13:21Z"]
+    assert text[-2].split() == ["1", "0", "2", f"{size / 1000:.1f}", "kB", "2", *times]
+    assert text[-1].split() == ["all", f"{size / 1000:.1f}", "kB", "3", *times]
+
+
+def test_a_description_fits_a_terminal() -> None:
+    settings = {"cleanup.policy": "compact,delete", "retention.ms": "400d", "segment.ms": "3661s"}
+    flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    ok("topics", "create", "t", "-p", "1000", *flags)
+    line = b'{"key":"k","value":"x","partition":999,"timestamp":%d}\n'
+    ok("produce", "t", "--json", stdin=line % 1_700_000_000_000 + line % 1_900_000_000_000)
+    text = ok("topics", "describe", "t").decode()
+    assert max(map(len, text.splitlines())) <= 80
+    for name, value in settings.items():
+        assert f"{name}={value}" in text.split()
 
 
 def test_describe_several_and_one_missing() -> None:

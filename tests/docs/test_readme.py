@@ -9,12 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from streamcli.cli.commands import COMMANDS
+from streamcli.cli.settings import show_value
 from streamcli.record.errors import EXIT_STATUSES
+from streamcli.storage.config import SETTINGS
 from tests.docs.project import README, ROOT, code_blocks, section, shell
 
 # What differs from a run to the next, and how it is written on both sides before they are compared.
 VARYING = (
-    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z"), "TIME"),
     (re.compile(r'"timestamp":\d{13}'), '"timestamp":TIME'),
     (re.compile(r'"time":\d{13}'), '"time":TIME'),
     (re.compile(r" +\d+/s"), "  N/s"),
@@ -72,6 +74,11 @@ def test_the_first_command_runs_the_quickstart() -> None:
 def test_exit_statuses_agree_with_the_code() -> None:
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", section("Exit statuses"), re.MULTILINE)
     assert {int(status): meaning for status, meaning in rows} == EXIT_STATUSES
+
+
+def test_the_topic_config_agrees_with_the_code() -> None:
+    rows = re.findall(r"^\| `([a-z.]+)` \| (.*) \| (.*) \|$", section("Topic config"), re.MULTILINE)
+    assert rows == [(name, show_value(name, each.default), each.summary) for name, each in SETTINGS.items()]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
