@@ -53,6 +53,11 @@ _SHAPE = (
     Flag("json", ("--json",), "Print each record as a JSON object, losslessly; produce --json takes it back."),
 )  # fmt: skip
 
+_DELIMITERS = (
+    Flag("delimiter", ("-D", "--delimiter"), r"What to print after each record (default \n).", "STR", parse_escapes),
+    Flag("null", ("-0", "--null"), "Print a NUL byte after each record."),
+)
+
 _SKIP = Flag("skip_corrupt", ("--skip-corrupt",), "Go past corrupt data, report it, and exit with status 6 at the end.")
 
 PRODUCE = Command(
@@ -109,8 +114,7 @@ CONSUME = Command(
         Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever; new topics that match a glob are picked up."),
         Flag("idle", ("--idle",), "With -f, stop when nothing came for that long.", "D", parse_duration),
         *_SHAPE,
-        Flag("delimiter", ("-D", "--delimiter"), r"What to print after each record (default \n).", "STR", parse_escapes),
-        Flag("null", ("-0", "--null"), "Print a NUL byte after each record."),
+        *_DELIMITERS,
         Flag("key_delimiter", ("-K", "--key-delimiter"), "Print the key and this before each value; a record without a key prints as one with an empty key.", "STR", parse_escapes),
         Flag("fail_empty", ("--fail-empty",), "Exit with status 3 when no record was printed."),
         _SKIP,
@@ -179,6 +183,45 @@ _CONFIG = (
     Flag("segment_age", ("--segment-age",), "A record that much younger than a segment's first goes to the next segment (segment.ms).", "D", parse_duration),
     Flag("compact", ("--compact",), "Keep the newest record of each key, and no older ones (cleanup.policy=compact); every record needs a key then."),
     Flag("config", ("-c", "--config"), "A topic config, as in retention.ms=7d (see TOPIC CONFIG); may be repeated.", "NAME=VALUE", text, repeat=True),
+)  # fmt: skip
+
+TABLE = Command(
+    "table",
+    "Print a topic as a table: the newest value of each key, or of the keys named.",
+    "streamcli.cli.topic_table:run",
+    (
+        Argument("topic", "TOPIC", "The topic.", complete="topics"),
+        Argument("keys", "KEY", "Print the values of these keys only, in this order; with escapes as in -D.", required=False, many=True),
+    ),
+    (
+        Flag("until", ("--until",), "The table as it was at this time.", "TIME", text),
+        Flag("partition", ("-p", "--partition"), "Only this partition; may be repeated.", "N", parse_number, repeat=True, complete="partitions"),
+        *_SHAPE,
+        *_DELIMITERS,
+        Flag("key_delimiter", ("-K", "--key-delimiter"), r"Print the key and this before each value (default \t; with KEY only the value is printed).", "STR", parse_escapes),
+        Flag("fail_empty", ("--fail-empty",), "Exit with status 3 when no record was printed."),
+        _SKIP,
+    ),
+    description=(
+        "A key whose newest record is a tombstone (its value is null) is not in the table, nor are records without a key. "
+        "Any topic will do; of a compacted one less is to be read. Rows come in the order in which consume prints their "
+        "records. Where a key or a value may hold a tab or a newline, use --json, or -0 and -K.\n\n"
+        "With KEY the log is searched from its end backwards, to the key's newest record; it exits with status 3 when a KEY has "
+        "no value, after printing those that have one.\n\n"
+        "The table is that of the moment when the command starts. In one partition the newest record of a key is its last. "
+        "A key lies in several only where the topic got more partitions, or where records were produced with -p: then the one with "
+        "the latest time counts. To find a KEY that is in no other partition, all of these are searched back to the time of "
+        "the value that was found.\n\n"
+        "Memory is bounded: where the keys do not fit in 64 MiB, records are read in several passes. With --until, what "
+        "compaction has removed is not there any more."
+    ),
+    examples=(
+        ("streamcli table users", "key, tab, value: a line for each key"),
+        ("streamcli table users ann", "the value of one key"),
+        ("streamcli table users --json | jq -r 'select(.value == \"admin\") | .key'", "for jq"),
+        ("streamcli table users --until yesterday", "as it was when yesterday began"),
+    ),
+    statuses=(0, 1, 2, 3, 4, 6),
 )  # fmt: skip
 
 TOPICS_CREATE = Command(
@@ -548,6 +591,7 @@ COMMANDS: dict[str, Command] = {
         PRODUCE,
         CONSUME,
         TAIL,
+        TABLE,
         TOPICS_CREATE,
         TOPICS_ALTER,
         TOPICS_LIST,

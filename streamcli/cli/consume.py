@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from streamcli.cli.context import Context
 from streamcli.cli.output import Output
 from streamcli.cli.reading import Damage, Reading, ReadRequest, read_range
-from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_keyed, render_values
+from streamcli.cli.render import Renderer, Shape, make_filter
 from streamcli.engine.consume import SourceBatch
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
 
@@ -82,19 +82,7 @@ class Options(NamedTuple):
             raise UsageError("--commit is for a group: add -g, or leave it out")
 
     def renderer(self) -> Renderer:
-        shapes = [self.format is not None, self.json, self.key_delimiter is not None]
-        if sum(shapes) > 1:
-            raise UsageError("-F, --json and -K each say how a record is printed: leave out all but one")
-        if (self.format is not None or self.json) and (self.delimiter is not None or self.null):
-            raise UsageError("-F and --json print whole records: leave out -D and -0")
-        if self.format is not None:
-            return render_format(self.format)
-        if self.json:
-            return render_json
-        delimiter = b"\0" if self.null else b"\n" if self.delimiter is None else self.delimiter
-        if self.key_delimiter is not None:
-            return render_keyed(self.key_delimiter, delimiter)
-        return render_values(delimiter)
+        return Shape(self.format, self.json, self.delimiter, self.null, self.key_delimiter).renderer()
 
     def prints_lines(self) -> bool:
         """Whether joined values can be copied out as they are."""

@@ -63,6 +63,14 @@ def read_range(offset: str | None, since: str | None, until: str | None) -> Rang
     return wanted
 
 
+def missing_notice(source: Source, size: int) -> str:
+    """What to tell of a partition that has lost `size` bytes at its end."""
+    return (
+        f"{size} bytes that were known to be on disk are missing at the end of {source.topic}, partition "
+        f"{source.partition} ({source.log.directory}): was a file cut, or restored from a copy?"
+    )
+
+
 class Reading:
     """One run of a reading command: the bounded part, then with `follow` what comes.
 
@@ -130,10 +138,7 @@ class Reading:
                 yield SourceBatch(source, chosen)
 
     def _tell_missing(self, source: Source, size: int) -> None:
-        self._context.notice(
-            f"{size} bytes that were known to be on disk are missing at the end of {source.topic}, partition "
-            f"{source.partition} ({source.log.directory}): was a file cut, or restored from a copy?"
-        )
+        self._context.notice(missing_notice(source, size))
 
     def _followed(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
         from streamcli.engine.follow import Following

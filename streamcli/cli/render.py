@@ -16,6 +16,32 @@ from streamcli.record.errors import UsageError
 Renderer = Callable[[SourceBatch], bytes | memoryview]
 
 
+class Shape(NamedTuple):
+    """How records are printed: the flags -F, --json, -D, -0 and -K."""
+
+    format: str | None
+    json: bool
+    delimiter: bytes | None
+    null: bool
+    key_delimiter: bytes | None
+
+    def renderer(self) -> Renderer:
+        """UsageError when they contradict each other."""
+        shapes = [self.format is not None, self.json, self.key_delimiter is not None]
+        if sum(shapes) > 1:
+            raise UsageError("-F, --json and -K each say how a record is printed: leave out all but one")
+        if (self.format is not None or self.json) and (self.delimiter is not None or self.null):
+            raise UsageError("-F and --json print whole records: leave out -D and -0")
+        if self.format is not None:
+            return render_format(self.format)
+        if self.json:
+            return render_json
+        delimiter = b"\0" if self.null else b"\n" if self.delimiter is None else self.delimiter
+        if self.key_delimiter is not None:
+            return render_keyed(self.key_delimiter, delimiter)
+        return render_values(delimiter)
+
+
 class Filter(NamedTuple):
     """Which records are wanted: all that is given must hold."""
 

@@ -122,7 +122,7 @@ def start_reads(
         starts = [resolve(source, end, wanted.start) for source, end in zip(sources, ends, strict=True)]
     reads = []
     for source, tail, start in zip(sources, tails, starts, strict=True):
-        stop = None if wanted.stop.kind == END else _stop(source, tail.end, wanted.stop)
+        stop = stop_offset(source, tail.end, wanted.stop)
         cursor = source.log.cursor(start, None, tail) if follow else source.log.cursor(start, tail.end)
         reads.append(PartitionRead(source, cursor, stop))
     return reads
@@ -208,5 +208,8 @@ def resolve(source: Source, end: Mark, bound: Bound) -> int:
     return bound.number
 
 
-def _stop(source: Source, end: Mark, bound: Bound) -> int:
+def stop_offset(source: Source, end: Mark, bound: Bound) -> int | None:
+    """The offset at which a read stops, None where that is the end."""
+    if bound.kind == END:
+        return None
     return bound.number if bound.kind == OFFSET else source.log.offset_at(bound.number, end)

@@ -20,7 +20,7 @@ EXIT_STATUSES: dict[int, str] = {
     0: "done",
     1: "failed: an I/O error, or a command that failed for good",
     2: "usage: the command line is wrong",
-    3: "nothing to read (only with --fail-empty)",
+    3: "nothing to read: with --fail-empty no record, or a key of table that has no value",
     4: "no such topic, group or partition",
     5: "offset out of range",
     6: "corrupt data",

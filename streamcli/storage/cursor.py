@@ -65,7 +65,7 @@ class Cursor:
         # Held open so that its inode number is not given to a successor's.
         self._directory_fd = open_directory(partition_directory)
         try:
-            self._segments = layout.segments(partition_directory)
+            self._segments = self._listed()
             self._seek(offset)
         except BaseException:
             self.close()
@@ -193,8 +193,14 @@ class Cursor:
         if entry is not None:
             self._position, self._expected = entry.position, entry.base_offset
 
+    def _listed(self) -> list[SegmentName]:
+        return layout.segments(self._directory)
+
+    def _opened(self, name: SegmentName) -> Segment:
+        return Segment(self._directory, name)
+
     def _open(self, name: SegmentName) -> None:
-        opened = Segment(self._directory, name)
+        opened = self._opened(name)
         self._close_segment()
         self._segment = opened
         self._position = 0
@@ -389,7 +395,7 @@ class Cursor:
         """List the segments anew; whether there are others than before."""
         before = self._segments
         try:
-            self._segments = layout.segments(self._directory)
+            self._segments = self._listed()
         except FileNotFoundError:  # the topic was deleted: what is open can still be read
             return False
         return self._segments != before and bool(self._segments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -13,12 +13,15 @@ from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import read_checkpoint
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
-from streamcli.storage.index import IndexEntry
+from streamcli.storage.index import INTERVAL, IndexEntry
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start
 from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
+
+_LONGEST_PIECE = 16 << 20
+"""Bytes that are read at once by who reads backwards."""
 
 
 class LogSummary(NamedTuple):
@@ -146,6 +149,36 @@ class Log:
             piece = list(segment.headers_past_damage(entry.position if entry else 0, limit))
             yield from (header for header in reversed(piece) if header.record_count)
             limit = piece[0].position if piece else 0
+
+    def segments(self) -> list[SegmentName]:
+        """The segments in force."""
+        return layout.segments(self.directory)
+
+    def offsets_backwards(self, end: Mark) -> Iterator[int]:
+        """Base offsets from which on to read the log backwards, a piece at a time, ending with its first; the pieces grow."""
+        names = self.segments()
+        last = SegmentName.of(end.segment)
+        piece, held = INTERVAL, 0
+        for name in reversed([name for name in names if name.base_offset <= end.segment]):
+            try:
+                segment = Segment(self.directory, name)
+            except FileNotFoundError:  # removed, or compacted, since the names were listed
+                continue
+            with closing(segment):
+                limit = end.position if name == last else segment.size()
+                while held + limit > piece:
+                    wanted = partial(_lies_before, limit + held - piece)
+                    entry = lookup(self.directory, segment, wanted, closed=name != names[-1])
+                    if entry is None or entry.position == 0:
+                        break
+                    yield entry.base_offset
+                    limit, held, piece = entry.position, 0, min(piece * 4, _LONGEST_PIECE)
+            held += limit
+            if held > piece:
+                yield name.base_offset
+                held, piece = 0, min(piece * 4, _LONGEST_PIECE)
+        if held:
+            yield names[0].base_offset
 
     def summary(self) -> LogSummary:
         """What `topics describe` shows."""

@@ -18,8 +18,8 @@ from itertools import compress, islice
 
 from streamcli.record.batch import RecordBatch
 
-ENTRY_SIZE = 192
-"""Bytes that a key takes in the dict besides its own, at most: 48 for its object, 32 for the number, 90 for its slot while
+ENTRY_SIZE = 208
+"""Bytes that a key takes in the dict besides its own, at most: 48 for its object, 48 for the rank, 90 for its slot while
 the dict grows (the old table and the new one), and some for its slot in the dict that is left after a split."""
 
 _LONGEST_KEY = 32
@@ -32,7 +32,8 @@ _CLASS_SHIFT = 20
 
 _BITS = bytes.maketrans(b"01", b"\0\1")
 
-Batches = Callable[[], Iterable[RecordBatch]]
+Keyed = tuple[list[bytes | None], Sequence[int]]
+"""Keys, null where there is none, and for each a rank: a number that is greater in a newer record of the key."""
 
 
 class Survivors:
@@ -78,22 +79,37 @@ class Survivors:
         self._bits[begin:end] = (int.from_bytes(self._bits[begin:end], "little") | run).to_bytes(end - begin, "little")
 
 
-def newest_of_keys(batches: Batches, *, memory: int) -> Survivors:
+def newest_of_keys(batches: Callable[[], Iterable[RecordBatch]], *, memory: int) -> Survivors:
     """The numbers of the records that are the newest of their key, and of all that have none (null).
 
     `batches` is called once for each pass, and has to give the same records each time. `memory`: bytes for the keys
     that are held at once, and at least one key is; the bitmap, of a bit a record, and a batch in hand come on top.
     """
     survivors = Survivors()
-    to_do = [_KeyClass(0, 1)]
-    run: Iterable[RecordBatch] = _counted(batches(), survivors)
-    while True:
+
+    def run() -> Iterator[Keyed]:
+        source = batches() if survivors.count else _counted(batches(), survivors)
+        first = 0
+        for batch in source:
+            yield _keyed(batch, first)
+            first += batch.count
+
+    survivors.add(_of_all_keys(run, _KeyClass(0, 1), memory))
+    return survivors
+
+
+def greatest_of_keys(keyed: Callable[[], Iterable[Keyed]], *, memory: int) -> Iterator[int]:
+    """The greatest rank of each key; `keyed` and `memory` as in `newest_of_keys`. The ranks of a key differ."""
+    return _of_all_keys(keyed, _RankedKeyClass(0, 1), memory)
+
+
+def _of_all_keys(keyed: Callable[[], Iterable[Keyed]], whole: _KeyClass, memory: int) -> Iterator[int]:
+    to_do = [whole]
+    while to_do:
         key_class = to_do.pop()
-        to_do += key_class.take(run, memory)
-        survivors.add(key_class.newest.values())
-        if not to_do:
-            return survivors
-        run = batches()
+        for keys, ranks in keyed():
+            to_do += key_class.take(keys, ranks, memory)
+        yield from key_class.newest.values()
 
 
 def _counted(batches: Iterable[RecordBatch], survivors: Survivors) -> Iterator[RecordBatch]:
@@ -109,8 +125,19 @@ def _counted(batches: Iterable[RecordBatch], survivors: Survivors) -> Iterator[R
         yield batch
 
 
+def _keyed(batch: RecordBatch, first: int) -> Keyed:
+    """The keys of a batch whose records are numbered from `first` on; one key of all stands for the last of them."""
+    columns = batch.columns
+    if columns.keys is not None:
+        return batch.keys(), range(first, first + batch.count)
+    if columns.common_key is None or not batch.count:
+        return [], range(0)
+    last = first + batch.count - 1
+    return [columns.common_key], range(last, last + 1)
+
+
 class _KeyClass:
-    """The keys with hash `rest` modulo `modulus`, a power of two. `newest`: key -> number of its newest record so far."""
+    """The keys with hash `rest` modulo `modulus`, a power of two. `newest`: key -> the last of its ranks so far."""
 
     __slots__ = ("_held", "_modulus", "_rest", "newest")
 
@@ -120,43 +147,31 @@ class _KeyClass:
         self.newest: dict[bytes, int] = {}
         self._held = 0
 
-    def take(self, batches: Iterable[RecordBatch], memory: int) -> list[_KeyClass]:
-        """Learn the newest numbers from the whole run; returns the classes that were split off to fit in `memory` bytes."""
+    def take(self, keys: list[bytes | None], ranks: Sequence[int], memory: int) -> list[_KeyClass]:
+        """Learn the ranks of these keys; returns the classes that were split off to fit in `memory` bytes."""
         split: list[_KeyClass] = []
-        first = 0
-        for batch in batches:
-            columns = batch.columns
-            if columns.keys is not None:
-                split += self._take_keys(batch.keys(), first, memory)
-            elif columns.common_key is not None and batch.count:
-                split += self._take_keys([columns.common_key], first + batch.count - 1, memory)
-            first += batch.count
-        return split
-
-    def _take_keys(self, keys: list[bytes | None], first: int, memory: int) -> list[_KeyClass]:
-        split: list[_KeyClass] = []
-        newest = self.newest
         for start in range(0, len(keys), _SLICE):
-            known = len(newest)
-            newest.update(self._chosen(keys[start : start + _SLICE], first + start))
-            added = len(newest) - known
+            known = len(self.newest)
+            self._update(self._chosen(keys[start : start + _SLICE], ranks[start : start + _SLICE]))
+            added = len(self.newest) - known
             if added:
-                self._held += added * ENTRY_SIZE + sum(map(len, islice(reversed(newest), added)))
-                while self._held > memory and len(newest) > 1:
+                self._held += added * ENTRY_SIZE + sum(map(len, islice(reversed(self.newest), added)))
+                while self._held > memory and len(self.newest) > 1:
                     split.append(self._split())
-                    newest = self.newest
         return split
 
-    def _chosen(self, keys: list[bytes | None], first: int) -> Iterable[tuple[bytes, int]]:
-        """The keys of this class, with the numbers of their records."""
-        numbers: Sequence[int] = range(first, first + len(keys))
+    def _update(self, pairs: Iterable[tuple[bytes, int]]) -> None:
+        self.newest.update(pairs)
+
+    def _chosen(self, keys: list[bytes | None], ranks: Sequence[int]) -> Iterable[tuple[bytes, int]]:
+        """The keys of this class, with their ranks."""
         if None in keys:
-            numbers = [number for number, key in zip(numbers, keys, strict=True) if key is not None]
+            ranks = [rank for rank, key in zip(ranks, keys, strict=True) if key is not None]
             keys = [key for key in keys if key is not None]
         known: list[bytes] = keys  # type: ignore[assignment]  # no None is left
         if max(map(len, known), default=0) > _LONGEST_KEY:
             known = [_stand_in(key) if len(key) > _LONGEST_KEY else key for key in known]
-        pairs = zip(known, numbers, strict=True)
+        pairs = zip(known, ranks, strict=True)
         if self._modulus == 1:
             return pairs
         mask, rest = self._modulus - 1, self._rest
@@ -164,12 +179,25 @@ class _KeyClass:
 
     def _split(self) -> _KeyClass:
         """Halve the class; returns the half that is left to a later pass."""
-        other = _KeyClass(self._rest + self._modulus, self._modulus * 2)
+        other = type(self)(self._rest + self._modulus, self._modulus * 2)
         self._modulus *= 2
         mask, rest = self._modulus - 1, self._rest
-        self.newest = {key: number for key, number in self.newest.items() if hash(key) >> _CLASS_SHIFT & mask == rest}
+        self.newest = {key: last for key, last in self.newest.items() if hash(key) >> _CLASS_SHIFT & mask == rest}
         self._held = len(self.newest) * ENTRY_SIZE + sum(map(len, self.newest))
         return other
+
+
+class _RankedKeyClass(_KeyClass):
+    """The same, of ranks that do not come in their order. `newest`: key -> the greatest of its ranks so far."""
+
+    __slots__ = ()
+
+    def _update(self, pairs: Iterable[tuple[bytes, int]]) -> None:
+        newest = self.newest
+        for key, rank in pairs:
+            held = newest.get(key)
+            if held is None or held < rank:
+                newest[key] = rank
 
 
 def _stand_in(key: bytes) -> bytes:

@@ -45,8 +45,18 @@ class Segment:
         segment._open(writable=False)
         return segment
 
+    def again(self) -> Segment:
+        """The same file, to be read and closed on its own, whether or not it still has its name."""
+        segment = Segment.__new__(Segment)
+        segment.name, segment.base_offset, segment.path = self.name, self.base_offset, self.path
+        segment._begin(os.dup(self.fd))
+        return segment
+
     def _open(self, *, writable: bool) -> None:
-        self.fd = open_file(self.path, os.O_RDWR if writable else os.O_RDONLY)
+        self._begin(open_file(self.path, os.O_RDWR if writable else os.O_RDONLY))
+
+    def _begin(self, fd: int) -> None:
+        self.fd = fd
         self._buffer = memoryview(b"")
         self._buffer_position = 0
         self._whole_to = 0  # the size of the file before the buffer was read
