@@ -348,6 +348,8 @@ class Cursor:
         if not self.is_current():
             return False  # deleted, and perhaps made anew: what comes next is another's
         offset = successor if self._expected is None else self._expected
+        if self.end is not None and offset >= self.end.offset:
+            return False
         name = self._holding(offset, segment)
         if name is None:
             offset = self._pass_removed(offset)

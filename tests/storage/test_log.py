@@ -66,6 +66,18 @@ def test_headers_backwards_from_an_end_pinned_earlier(rolled: PartitionLog):
     assert list(rolled.log.headers_backwards(0, end)) == headers[::-1]
 
 
+def test_a_pinned_end_in_a_segment_that_was_written_on_and_closed(partition: PartitionLog):
+    """What is after the end in that segment is not missing."""
+    partition.policy = RollPolicy(250, 1 << 60)
+    partition.write(lines("0", "1"))
+    end = partition.log.end()
+    partition.write(*[lines("2", "3") for _ in range(4)])
+    assert len(partition.bases()) == 3
+    cursor = partition.log.cursor(0, end)
+    assert [record.offset for record in take_all(cursor)] == [0, 1]
+    cursor.close()
+
+
 def test_headers_backwards_go_past_damage(rolled: PartitionLog):
     headers = rolled.headers()
     path, hit = headers[2]
