@@ -15,7 +15,7 @@ import typer
 from typer import completion as completion_scripts
 from typer.core import TyperCommand
 
-from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SHELLS, SUMMARY, VERSION
+from streamcli.cli.commands import BENCHES, COMMANDS, COMMON, GROUPS, SHELLS, SUMMARY, VERSION
 from streamcli.cli.context import Context, default_directory
 from streamcli.cli.flags import Argument, Command, Flag, usage
 from streamcli.record.errors import EXIT_STATUSES, StreamcliError, UsageError
@@ -197,9 +197,14 @@ def _shells(incomplete: str) -> list[str]:
     return [shell for shell in SHELLS if shell.startswith(incomplete)]
 
 
+def _benches(incomplete: str) -> list[str]:
+    return [bench for bench in BENCHES if bench.startswith(incomplete)]
+
+
 _COMPLETERS: dict[str, Callable[..., list[str]]] = {
     "topics": _topics,
     "groups": _groups,
     "partitions": _partitions,
     "shells": _shells,
+    "benches": _benches,
 }

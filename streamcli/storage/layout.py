@@ -2,6 +2,7 @@
 
     DIR/format.json                       format version of the directory
     DIR/lock                              held while topics are created or deleted
+    DIR/bench.lock                        held by `streamcli bench`, whose topics are streamcli-bench-ID
     DIR/topics/NAME/config.json           partitions and topic config, replaced atomically
     DIR/topics/NAME/P/                    one partition
         00000000000000000000.log          segment, named by its base offset in 20 digits so that `ls` sorts
@@ -31,6 +32,7 @@ import os
 from streamcli.record.errors import UsageError
 
 FORMAT_FILE = "format.json"
+BENCH_LOCK = "bench.lock"
 TOPICS = "topics"
 GROUPS = "groups"
 GENERATION_FILE = "generation.json"
@@ -85,6 +87,24 @@ def lease_path(group_directory: str, topic: str, partition: int) -> str:
 def is_topic_name(name: str) -> bool:
     """Whether a name found in DIR/topics can be a topic's directory."""
     return name not in ("", ".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+
+
+_BENCH_TOPIC = "streamcli-bench-"
+
+
+def new_bench_topic() -> str:
+    """A name for a topic of `streamcli bench` that no other has."""
+    return _BENCH_TOPIC + new_member_name()
+
+
+def is_bench_topic(name: str) -> bool:
+    """Whether a topic was made by `streamcli bench`, for as long as that ran."""
+    return name.startswith(_BENCH_TOPIC) and is_member_name(name.removeprefix(_BENCH_TOPIC))
+
+
+def plain_file(topic_directory: str) -> str:
+    """Where `streamcli bench` writes the file that it compares its topic with."""
+    return os.path.join(topic_directory, "plain")
 
 
 def new_member_name() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from streamcli.storage import layout
 
-_ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.TOPICS, layout.GROUPS)
+_ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.BENCH_LOCK, layout.TOPICS, layout.GROUPS)
 _TOPIC = (layout.CONFIG_FILE,)
 _PARTITION = (layout.LOCK, layout.CHECKPOINT, layout.CLEAN_LOCK, layout.LOG_START)
 _GROUP = (layout.LOCK, layout.GENERATION_FILE, layout.COMMITS_FILE, layout.MEMBERS, layout.LEASES)
