@@ -68,10 +68,8 @@ def _line(cleaned: Cleaned) -> str:
             f"{format_size(done.bytes_before)} to {format_size(done.bytes)}"
         )
     assert isinstance(done, Removed)
-    return (
-        f"{_place(cleaned)}: removed {_segments(done.segments)}, {format_size(done.bytes)}; the log starts at offset "
-        f"{done.start} now"
-    )
+    removed = f"removed {_segments(done.segments)}, {format_size(done.bytes)}; " if done.segments else ""
+    return f"{_place(cleaned)}: {removed}the log starts at offset {done.start} now"
 
 
 def _segments(count: int) -> str:
