@@ -82,6 +82,7 @@ PRODUCE = Command(
         Flag("partitions", ("--partitions",), "How many partitions the topic gets if it is created now (default 1).", "N", parse_number),
         Flag("no_create", ("--no-create",), "Fail with status 4 when the topic does not exist."),
         Flag("sync", ("--sync",), "When records are fsynced: exit (at the end of input, and every second while it runs), batch (each batch, before it is acknowledged) or none.", "exit|batch|none", _choice("exit", "batch", "none"), "exit"),
+        Flag("compress", ("-z", "--compress"), "How batches are compressed, whatever the topic's compression.type says; zstd and lz4 where they are installed.", "none|gzip|zstd|lz4", _choice("none", "gzip", "zstd", "lz4")),
         Flag("offsets", ("--offsets",), "Print 'partition offset' for each record once it is durable."),
         Flag("tee", ("--tee",), "Copy the input to standard output once it is appended."),
         Flag("rate", ("--rate",), "At most N records a second.", "N", parse_number),

@@ -15,7 +15,7 @@ from streamcli.cli.input import CannotRead, Chunk, RecordTooLong, read_chunks, r
 from streamcli.cli.parse_records import BadRecord, Parsed, RecordShape, parse_envelopes, parse_lines
 from streamcli.cli.stop import Stopped
 from streamcli.engine.ensure_topic import ensure_topic
-from streamcli.engine.produce import SYNC_NONE, Placement, Producer
+from streamcli.engine.produce import SYNC_NONE, Placement, Producer, find_codec
 from streamcli.record.batch import Columns
 from streamcli.record.errors import PartWritten, StreamcliError, UsageError
 from streamcli.storage.config import TopicConfig, check_config
@@ -45,6 +45,7 @@ class Options(NamedTuple):
     partitions: int | None
     no_create: bool
     sync: str
+    compress: str | None
     offsets: bool
     tee: bool
     rate: int | None
@@ -62,6 +63,8 @@ class Options(NamedTuple):
             raise UsageError("-k gives one key for all, -K takes each from its record: leave out one")
         if self.rate == 0:
             raise UsageError("--rate: use 1 or more")
+        if self.compress is not None:
+            find_codec(self.compress)
         check_topic_name(self.topic)
         check_config(self.new_topic())
         for name in self.files:
@@ -116,6 +119,7 @@ class Production:
             options.topic,
             partition=options.partition,
             sync=options.sync,
+            compress=options.compress,
             clock=now_ms,
             warn=complain,
         )

@@ -26,6 +26,9 @@ def verify(context: Context, topics: list[str], json: bool) -> int:
         print(_json(finding) if json else show(_line(finding)), flush=True)
     if not topics:
         context.tell_strangers(strangers.anywhere(directory.path))
+    for why, batches in verification.unread.items():
+        bodies = "the body of a batch was" if batches == 1 else f"the bodies of {batches:,} batches were"
+        context.notice(f"{bodies} checked by checksum alone, and not taken apart: {why}")
     if found:
         if not json:
             problems = "a problem" if found == 1 else f"{found} problems"

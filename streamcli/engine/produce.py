@@ -13,6 +13,7 @@ from streamcli.record.errors import NotFound, StreamcliError
 from streamcli.storage.append import Appender, RollPolicy, SyncTicket
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.durable import has_room
+from streamcli.storage.format import CODEC_NONE
 
 if TYPE_CHECKING:
     import threading
@@ -35,7 +36,8 @@ class Producer:
 
     partition: the one to write to, None to go by key. sync: when records become durable: SYNC_BATCH before `append`
     returns, SYNC_EXIT at `finish` and within SYNC_INTERVAL while `tick` is called, SYNC_NONE never. clock: ms since
-    the epoch; warn: takes a line for the user.
+    the epoch; warn: takes a line for the user. compress: the codec, as in compression.type, which holds where it is None;
+    UnsupportedBatch when that is not installed.
 
     appended and durable count records of the input, from its beginning; `scattered` counts those after `appended`
     that were written to other partitions before one failed.
@@ -48,10 +50,12 @@ class Producer:
         *,
         partition: int | None,
         sync: str,
+        compress: str | None = None,
         clock: Callable[[], int],
         warn: Callable[[str], None],
     ) -> None:
         self._config = directory.config(topic)
+        self._codec = find_codec(compress or self._config.choice("compression.type"))
         directory.check_local()
         self._paths: Callable[[int], str] = lambda number: directory.partition_directory(topic, number)
         if partition is not None:
@@ -202,7 +206,12 @@ class Producer:
         if appender is None:
             policy = RollPolicy.of(self._config)
             appender = self._appenders[partition] = Appender(
-                self._paths(partition), policy, lock_timeout=self._lock_timeout, clock=self._clock, warn=self._warn
+                self._paths(partition),
+                policy,
+                lock_timeout=self._lock_timeout,
+                clock=self._clock,
+                warn=self._warn,
+                codec=self._codec,
             )
         return appender
 
@@ -252,6 +261,16 @@ class Producer:
         prefix = next((number for number, index in enumerate(written) if number != index), len(written))
         self.appended += prefix
         self.scattered = len(written) - prefix
+
+
+def find_codec(name: str) -> int:
+    """The number of a codec. UnsupportedBatch when it is not installed."""
+    if name == "none":
+        return CODEC_NONE
+    from streamcli.storage.codec import NUMBERS, check_installed
+
+    check_installed(NUMBERS[name])
+    return NUMBERS[name]
 
 
 def _space_for(columns: Columns, batches: int) -> int:

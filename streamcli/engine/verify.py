@@ -36,13 +36,14 @@ class Finding(NamedTuple):
 
 class Verification:
     """One pass over the topics named, or over all topics and groups. Iterate over `findings`; the counts are of what
-    was right; `lost`: records that repair gave up earlier."""
+    was right; `lost`: records that repair gave up earlier; `unread`: as in PartitionCheck."""
 
     def __init__(self, directory: LogDirectory, topics: list[str] | None) -> None:
         self._directory = directory
         self._chosen = topics
         self.topics = self.partitions = self.groups = 0
         self.records = self.batches = self.size = self.lost = 0
+        self.unread: dict[str, int] = {}
 
     def findings(self) -> Iterator[Finding]:
         commits, findings = self._read_commits()
@@ -114,6 +115,8 @@ class Verification:
         self.batches += check.batches
         self.size += check.size
         self.lost += check.lost
+        for why, batches in check.unread.items():
+            self.unread[why] = self.unread.get(why, 0) + batches
 
     def _read_commits(self) -> tuple[dict[str, dict[TopicPartition, int]], list[Finding]]:
         """What each group has committed, before the ends of the logs are looked at: so it cannot lie behind them."""

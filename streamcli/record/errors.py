@@ -1,6 +1,7 @@
 """Every error a user can cause or meet, and the exit status of each.
 
     StreamcliError            1  failed
+    ├── UnsupportedBatch      1  a whole batch that this installation cannot take apart
     ├── UsageError            2  the command line is wrong
     ├── NothingToRead         3  nothing to read, where asked for
     ├── NotFound              4  no such topic, group or partition
@@ -33,6 +34,19 @@ class StreamcliError(Exception):
     """Base of all; `str(error)` is the whole message, `status` the process's exit status."""
 
     status = 1
+
+
+class UnsupportedBatch(StreamcliError):
+    """A batch that is newer than this streamcli, or compressed with what is not installed: nothing is damaged.
+
+    reason, remedy: in words; offsets, where: of the batch, once that is known.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, offsets: str = "", where: str = "") -> None:
+        self.reason = reason
+        self.remedy = remedy
+        told = f"cannot read {offsets}: {reason} ({where})" if offsets else reason
+        super().__init__(f"{told}: {remedy}")
 
 
 class UsageError(StreamcliError):

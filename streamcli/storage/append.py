@@ -15,6 +15,7 @@ from streamcli.storage.body import Body, EncodedBody, encode_body
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, sync_checkpoint, write_checkpoint
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.format import (
+    CODEC_NONE,
     HEADER_SIZE,
     LONGEST_LOSS,
     BatchHeader,
@@ -59,8 +60,8 @@ class Appender:
     """Appends batches to one partition, among any number of other processes that do.
 
     clock: ms since the epoch, read under the lock, so that timestamps rise along the log; warn: takes a line for the
-    user. Not for several threads at once, but for a SyncTicket's `wait`. has_rolled: whether it closed a segment; to be
-    reset by who looks at it.
+    user; codec: how bodies are compressed, see storage.codec. Not for several threads at once, but for a SyncTicket's `wait`.
+    has_rolled: whether it closed a segment; to be reset by who looks at it.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Appender:
         lock_timeout: float,
         clock: Callable[[], int],
         warn: Callable[[str], None],
+        codec: int = CODEC_NONE,
     ) -> None:
         self._directory = directory
+        self._codec = codec
         self._policy = policy
         self._clock = clock
         self._warn = warn
@@ -94,7 +97,7 @@ class Appender:
         deleted, that error is all that comes.
         """
         self._raise_what_failed()
-        body = encode_body(columns)  # before the lock is taken: it is the larger part of the work
+        body = encode_body(columns, self._codec)  # before the lock is taken: it is the larger part of the work
         with self._lock:
             segment = self._catch_up()
             now = self._clock()

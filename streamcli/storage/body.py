@@ -9,7 +9,7 @@ import msgpack
 from crc32c import crc32c
 
 from streamcli.record.batch import Column, Columns
-from streamcli.record.errors import StreamcliError
+from streamcli.record.errors import StreamcliError, UnsupportedBatch
 from streamcli.storage.format import (
     CODEC_NONE,
     COMMON_HEADERS,
@@ -25,6 +25,7 @@ from streamcli.storage.format import (
     BatchHeader,
     InvalidBatch,
     encode_header,
+    max_raw_length,
 )
 
 Body = list[bytes | memoryview]
@@ -76,22 +77,26 @@ class EncodedBody(NamedTuple):
 _BIN32 = struct.Struct(">cI")
 
 
-def encode_body(columns: Columns) -> EncodedBody:
-    """The body of `columns`. Joined values are not copied: their buffer is passed through."""
+def encode_body(columns: Columns, codec: int = CODEC_NONE) -> EncodedBody:
+    """The body of `columns`, compressed where that makes it smaller. Joined values are not copied if it is not compressed:
+    their buffer is passed through. UnsupportedBatch when the codec is not installed."""
     bits, buffers, values_length = _pack(columns)
-    length = sum(map(len, buffers))
+    length = raw_length = sum(map(len, buffers))
     if length > MAX_BODY:
         raise InvalidBatch(f"a batch of {length} bytes is over {MAX_BODY}")
+    if codec != CODEC_NONE:
+        codec, buffers = _compressed(codec, buffers, raw_length)
+        length = sum(map(len, buffers))
     crc = 0
     for buffer in buffers:
         crc = crc32c(buffer, crc)
     deltas, times = columns.offset_deltas, columns.timestamps
     return EncodedBody(
-        codec=CODEC_NONE,
+        codec=codec,
         columns=bits,
         buffers=buffers,
         length=length,
-        raw_length=length,
+        raw_length=raw_length,
         record_count=columns.record_count,
         last_offset_delta=deltas[-1] if deltas else columns.record_count - 1,
         times=(min(times), max(times)) if times else None,
@@ -101,11 +106,27 @@ def encode_body(columns: Columns) -> EncodedBody:
 
 
 def encode_batch(
-    columns: Columns, *, position: int, base_offset: int, timestamp: int, producer: tuple[int, int, int] = (0, 0, 0)
+    columns: Columns,
+    *,
+    position: int,
+    base_offset: int,
+    timestamp: int,
+    codec: int = CODEC_NONE,
+    producer: tuple[int, int, int] = (0, 0, 0),
 ) -> tuple[BatchHeader, Body]:
-    """A whole batch, as `EncodedBody.batch` has it."""
-    body = encode_body(columns)
+    """A whole batch, as `encode_body` and `EncodedBody.batch` have it."""
+    body = encode_body(columns, codec)
     return body.batch(position=position, base_offset=base_offset, timestamp=timestamp, producer=producer)
+
+
+def _compressed(codec: int, buffers: Body, raw_length: int) -> tuple[int, Body]:
+    """The codec and buffers to store: those of the compressed body, or as it is where that would not be smaller."""
+    from streamcli.storage.codec import compress
+
+    compressed = compress(codec, b"".join(buffers))
+    if len(compressed) < raw_length <= max_raw_length(len(compressed)):
+        return codec, [compressed]
+    return CODEC_NONE, buffers
 
 
 def _pack(columns: Columns) -> tuple[int, Body, int]:
@@ -136,9 +157,14 @@ def _pack(columns: Columns) -> tuple[int, Body, int]:
 
 
 def decode_body(header: BatchHeader, body: bytes | memoryview) -> Columns:
-    """The columns of a checked body; InvalidBatch when it is not what this format says."""
-    if header.codec != CODEC_NONE or header.columns & ~KNOWN_COLUMNS:
-        raise InvalidBatch(f"codec {header.codec} or columns {header.columns:#x} unknown to this streamcli: upgrade it")
+    """The columns of a checked body. InvalidBatch when it is not what this format says; UnsupportedBatch when it holds columns
+    that are not known here, or cannot be decompressed here."""
+    if header.columns & ~KNOWN_COLUMNS:
+        raise UnsupportedBatch(f"columns {header.columns:#x} are unknown to this streamcli", "upgrade it")
+    if header.codec != CODEC_NONE:
+        from streamcli.storage.codec import decompress
+
+        body = decompress(header.codec, body, header.raw_length)
     try:
         found = _unpack(header, body)
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:

@@ -3,7 +3,7 @@
     segment := batch*
     batch   := header body
     header  := the 88 bytes of HEADER below, little-endian
-    body    := a msgpack map of columns, compressed as a whole when codec is not 0
+    body    := a msgpack map of columns, compressed as a whole when codec is not 0 (codecs: see storage.codec)
 
     columns of the body, each present only if its bit is set in `columns`, in this order:
       "offsets"         array of count integers: offset - base offset, ascending (gaps come from compaction)
@@ -19,6 +19,9 @@ A *joined* column is one bin in which each of the count elements is followed by 
 neither null nor an element with a newline in it. Joined values are the last `values_length` bytes of the
 body (before compression), so that an uncompressed batch can be copied out without decoding it.
 Without "timestamps" every record has max_timestamp; without a key column every key is null.
+
+A body that compressing does not make smaller is stored as it is, and so is one of over 16 MiB that becomes less than
+1/1024: thus a header cannot ask for much more memory than its batch takes on disk.
 
 The header checksum covers the header before it, the body checksum the body as stored. `position` is the
 batch's own place in its segment: bytes that look like a batch but lie elsewhere (a segment stored as a
@@ -44,7 +47,7 @@ HEADER = struct.Struct(
     "B"  # codec: how the body is compressed, 0 not at all
     "H"  # columns: bits below
     "I"  # body length in bytes, as stored
-    "I"  # raw length: of the body before compression
+    "I"  # raw length: of the body before compression; body length when codec is 0
     "Q"  # position of this header in its segment
     "Q"  # base offset
     "I"  # last offset delta: the last offset that it spans - base offset
@@ -79,6 +82,8 @@ LOST = 0x8000
 MAX_BODY = 2**32 - 1
 MAX_OFFSET = 2**63 - 1
 """The greatest offset that can be the next to be written: Kafka's are signed numbers of 64 bits too."""
+
+_SURE_RAW, _MAX_RATIO = 16 << 20, 1024
 
 NO_TIMESTAMP = -(2**63)
 """Less than any: of what has no records."""
@@ -126,6 +131,11 @@ class BatchHeader(NamedTuple):
         return self.position + HEADER_SIZE + self.body_length
 
 
+def max_raw_length(body_length: int) -> int:
+    """The most bytes that may be stored compressed to `body_length`: a reader has to make room for them."""
+    return max(_SURE_RAW, _MAX_RATIO * body_length)
+
+
 def encode_header(*fields: int) -> tuple[BatchHeader, bytes]:
     """The header of these fields, those of BatchHeader but for its own checksum, and its bytes."""
     checked = HEADER.pack(MAGIC, VERSION, *fields, 0)[:_CHECKED]
@@ -166,8 +176,14 @@ def decode_header(data: bytes | memoryview, position: int) -> BatchHeader:
         raise InvalidBatch(f"{header.record_count} records cannot lie at {header.last_offset_delta + 1} offsets")
     if header.next_offset > MAX_OFFSET:
         raise InvalidBatch(f"offset {header.base_offset} is beyond what offsets can be")
-    if header.values_length > header.body_length or header.min_timestamp > header.max_timestamp:
+    if header.values_length > header.raw_length or header.min_timestamp > header.max_timestamp:
         raise InvalidBatch("the batch header contradicts itself")
+    if header.codec == CODEC_NONE:
+        is_possible = header.raw_length == header.body_length
+    else:
+        is_possible = header.raw_length <= max_raw_length(header.body_length)
+    if not is_possible:
+        raise InvalidBatch(f"a body of {header.body_length} bytes cannot be one of {header.raw_length}")
     if header.is_lost and header.record_count:
         raise InvalidBatch("a mark of lost records holds records")
     return header

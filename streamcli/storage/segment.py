@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from streamcli.record.batch import Columns, Extent, RecordBatch
-from streamcli.record.errors import CorruptData
+from streamcli.record.errors import CorruptData, UnsupportedBatch
 from streamcli.storage import layout
 from streamcli.storage.body import decode_body
 from streamcli.storage.format import (
@@ -178,8 +178,12 @@ class Segment:
         return CorruptData(reason, self.path, position, length=length, first=first, next_offset=next_offset)
 
     def _columns(self, header: BatchHeader, body: memoryview) -> Columns:
+        span = (header.end - header.position, header.base_offset, header.next_offset)
         try:
             return decode_body(header, body)
         except InvalidBatch as error:
-            span = (header.end - header.position, header.base_offset, header.next_offset)
             raise self.damaged(str(error), header.position, *span) from None
+        except UnsupportedBatch as error:
+            offsets = self.damaged("", header.position, *span).offsets()
+            where = f"{self.path}, position {header.position}"
+            raise UnsupportedBatch(error.reason, error.remedy, offsets=offsets, where=where) from None

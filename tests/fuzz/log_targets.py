@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ from streamcli.record.batch import Record, RecordBatch
 from streamcli.record.errors import CorruptData
 from streamcli.storage import layout
 from streamcli.storage.checkpoint import decode_checkpoint, read_checkpoint
+from streamcli.storage.codec import GZIP, NUMBERS, compress
 from streamcli.storage.format import HEADER_SIZE, InvalidBatch
 from streamcli.storage.index import SparseIndex
 from streamcli.storage.layout import SegmentName
@@ -20,7 +20,7 @@ from streamcli.storage.lookup import lookup
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import find_tail
 
-from .seal import sealed_entries, sealed_lines, sealed_segment
+from .seal import CODEC_AT, LENGTHS, LENGTHS_AT, sealed_entries, sealed_lines, sealed_segment
 from .workspace import BATCHES, LONG, NOW, TOPIC, Workspace, clear_error, good_log, workspace
 
 SEGMENT = f"{0:020d}{layout.SEGMENT_SUFFIX}"
@@ -42,11 +42,14 @@ def long_log() -> dict[str, bytes]:
 
 
 def batch_seeds() -> list[bytes]:
-    return [good_log(columns)[SEGMENT] for columns in BATCHES]
+    plain = [good_log(columns)[SEGMENT] for columns in BATCHES]
+    return plain + [good_log(LONG, codec=codec)[SEGMENT] for codec in NUMBERS.values()]
 
 
 def batch(mode: int, data: bytes) -> None:
-    """One batch, decoded and used in every way."""
+    """One batch, decoded and used in every way; with `mode` 32 its body is what is compressed."""
+    if mode & 32:
+        data = compressed(data)
     data = (
         sealed_segment(data[:HEADER_SIZE], mode & ~6) + data[HEADER_SIZE:] if mode & 16 else sealed_segment(data, mode)
     )
@@ -60,14 +63,25 @@ def batch(mode: int, data: bytes) -> None:
             return
         found = segment.batch_of(header)
         assert found.extent is None or HEADER_SIZE <= found.extent.position <= header.end - found.extent.length
-        with suppress(CorruptData):
+        with clear_error():
             use(found, data)
-        with suppress(CorruptData):
+        with clear_error():
             found.between(found.base_offset + 1, found.next_offset)
     except InvalidBatch:
         pass
     finally:
         segment.close()
+
+
+def compressed(data: bytes) -> bytes:
+    """A batch with its body compressed, whatever the codec in its header says: what is decoded then is the rest of `data`."""
+    if len(data) < HEADER_SIZE:
+        return data
+    header, body = bytearray(data[:HEADER_SIZE]), data[HEADER_SIZE:]
+    stored = compress(GZIP, body)
+    header[CODEC_AT] = GZIP
+    header[LENGTHS_AT : LENGTHS_AT + 8] = LENGTHS.pack(len(stored), len(body))
+    return bytes(header) + stored
 
 
 def use(found: RecordBatch, data: bytes) -> None:

@@ -13,8 +13,12 @@ from streamcli.storage.index import ENTRY_SIZE
 SEAL_HEADERS, SEAL_BODIES, FIT_LENGTHS, PLACE = 1, 2, 4, 8
 SEAL_ALL = SEAL_HEADERS | SEAL_BODIES | FIT_LENGTHS | PLACE
 
+CODEC_AT = 5
+LENGTHS_AT = 8
+LENGTHS = struct.Struct("<II")
+"""Of the body, as stored and before compression."""
+
 _LENGTH = struct.Struct("<I")
-_LENGTH_AT = 8
 _POSITION = struct.Struct("<Q")
 _POSITION_AT = 16
 _BODY_CRC_AT = 80
@@ -27,10 +31,10 @@ def sealed_segment(data: bytes, mode: int = SEAL_ALL) -> bytes:
     position = 0
     while position + HEADER_SIZE <= len(out):
         left = len(out) - position - HEADER_SIZE
-        (length,) = _LENGTH.unpack_from(out, position + _LENGTH_AT)
-        if length > left and mode & FIT_LENGTHS:
-            length = left
-            _LENGTH.pack_into(out, position + _LENGTH_AT, length)
+        length, raw = LENGTHS.unpack_from(out, position + LENGTHS_AT)
+        if mode & FIT_LENGTHS:
+            length = min(length, left)
+            LENGTHS.pack_into(out, position + LENGTHS_AT, length, raw if out[position + CODEC_AT] else length)
         if mode & PLACE:
             out[position : position + 5] = MAGIC + bytes([VERSION])
             _POSITION.pack_into(out, position + _POSITION_AT, position)

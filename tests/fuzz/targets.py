@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
 
 TARGETS = {
-    "batch": Target(log_targets.batch, log_targets.batch_seeds, (SEAL_ALL, 9, 0)),
+    "batch": Target(log_targets.batch, log_targets.batch_seeds, (SEAL_ALL, 32 | SEAL_ALL, 9, 0)),
     "segment": Target(log_targets.segment, log_targets.segment_seeds, (SEAL_ALL, 16 | SEAL_ALL, 32 | SEAL_ALL, 9, 0)),
     "index": Target(log_targets.index, log_targets.index_seeds, (1, 3, 5, 0)),
     "checkpoint": Target(log_targets.checkpoint, log_targets.checkpoint_seeds, (1, 0)),

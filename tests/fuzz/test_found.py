@@ -142,7 +142,7 @@ def hostile(partition: PartitionLog, **fields: int) -> BatchHeader:
 
 
 def test_a_body_length_that_the_file_does_not_have_takes_no_memory(partition: PartitionLog):
-    header = hostile(partition, body_length=2**32 - 1)
+    header = hostile(partition, body_length=2**32 - 1, raw_length=2**32 - 1)
     segment = Segment(partition.directory, SegmentName.of(0))
     try:
         with memory_below(1 << 20), pytest.raises(InvalidBatch):

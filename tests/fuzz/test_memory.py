@@ -27,7 +27,7 @@ ROOM = 400_000
 CLAIMS = {
     "count": {"record_count": 2**32 - 1, "last_offset_delta": 2**32 - 2},
     "span": {"last_offset_delta": 2**32 - 1},
-    "length": {"body_length": 2**32 - 1},
+    "length": {"body_length": 2**32 - 1, "raw_length": 2**32 - 1},
     "values": {"values_length": 2**32 - 1},
     "raw length": {"raw_length": 2**32 - 1},
 }

@@ -52,9 +52,14 @@ class Workspace:
         self.group = GroupDirectory(self.directory, GROUP, create=True)
         self.log = Log(self.partition)
 
-    def append(self, *batches: Columns) -> None:
+    def append(self, *batches: Columns, codec: int = 0) -> None:
         appender = Appender(
-            self.partition, RollPolicy(1 << 40, 1 << 60), lock_timeout=30, clock=lambda: NOW, warn=lambda line: None
+            self.partition,
+            RollPolicy(1 << 40, 1 << 60),
+            lock_timeout=30,
+            clock=lambda: NOW,
+            warn=lambda line: None,
+            codec=codec,
         )
         try:
             for columns in batches:
@@ -97,11 +102,11 @@ def clear_error() -> Iterator[None]:
         yield
 
 
-def good_log(*batches: Columns) -> dict[str, bytes]:
+def good_log(*batches: Columns, codec: int = 0) -> dict[str, bytes]:
     """The files of a partition with these batches."""
     place = workspace()
     place.set_partition_files({layout.LOCK: b"", f"{0:020d}{layout.SEGMENT_SUFFIX}": b""})
-    place.append(*batches)
+    place.append(*batches, codec=codec)
     return place.partition_files()
 
 

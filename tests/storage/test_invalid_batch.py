@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamcli.record.batch import Columns
+from streamcli.record.errors import UnsupportedBatch
 from streamcli.storage.body import decode_body, encode_batch
 from streamcli.storage.format import (
     HEADER,
@@ -78,9 +79,9 @@ def test_more_records_than_offsets_is_no_header():
         decode_header(sealed(TINY_HEADER[:36] + b"\x03" + TINY_HEADER[37:]), 4096)
 
 
-@pytest.mark.parametrize("fields", [{"codec": 1}, {"columns": 128}, {"columns": 0x8000}])
-def test_an_unknown_codec_or_column_says_upgrade(fields: dict):
-    with pytest.raises(InvalidBatch, match="upgrade"):
+@pytest.mark.parametrize("fields", [{"codec": 2}, {"codec": 5}, {"columns": 128}, {"columns": 0x8000}])
+def test_an_unknown_codec_or_column_says_upgrade_and_is_no_damage(fields: dict):
+    with pytest.raises(UnsupportedBatch, match="upgrade"):
         decode_body(header_of(TINY_BODY, **fields), TINY_BODY)
 
 
