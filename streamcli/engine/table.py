@@ -78,14 +78,9 @@ class Table:
             part.snapshot.close()
 
     def rows(self) -> Iterator[SourceBatch]:
-        """The newest record of each key that has a value, in the order of `consume.merged`."""
+        """The newest record of each key that has a value, in the order of `consume.merged`. The keys are read at once."""
         self._find_rows()
-        reads = [_RowRead(part) for part in self._parts]
-        try:
-            yield from merged(reads, self._damage)
-        finally:
-            for read in reads:
-                read.cursor.close()
+        return self._read_rows()
 
     def _find_rows(self) -> None:
         """Set each part's `rows`."""
@@ -102,6 +97,14 @@ class Table:
         rows.add(rank & (1 << _NUMBER_BITS) - 1 for rank in ranks)
         for part in self._parts:
             part.rows = rows
+
+    def _read_rows(self) -> Iterator[SourceBatch]:
+        reads = [_RowRead(part) for part in self._parts]
+        try:
+            yield from merged(reads, self._damage)
+        finally:
+            for read in reads:
+                read.cursor.close()
 
     def _newest_of_parts(self) -> Iterator[Keyed]:
         for part in self._parts:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,6 +121,47 @@ def test_damage_stops_it_or_is_passed_by() -> None:
         result = run("table", "t", "--skip-corrupt", *words)
         assert (result.status, result.out) == (6, out)
         assert len(result.err.splitlines()) == 1
+
+
+def test_no_key_is_missed_beside_producers_and_compaction() -> None:
+    ok("topics", "create", "t", "--compact", "--segment-bytes", "4K", "-c", "min.cleanable.dirty.ratio=0.01", "-p", "2")
+    keys = [b"key-%d" % number for number in range(12)]
+    ok("produce", "t", "-K", ":", stdin=b"".join(key + b":0\n" for key in keys))
+    stop, cleanings = threading.Event(), []
+
+    def produce(process: subprocess.Popen[bytes]) -> None:
+        with suppress(BrokenPipeError):
+            for value in itertools.count(1):
+                process.stdin.write(b"".join(key + b":%d\n" % value for key in keys))
+
+    def clean() -> None:
+        while not stop.is_set():
+            cleanings.append(run("topics", "clean", "t"))
+
+    with started("produce", "t", "-K", ":", "--rate", "3000") as producer:
+        workers = [threading.Thread(target=produce, args=[producer]), threading.Thread(target=clean)]
+        for worker in workers:
+            worker.start()
+        before = dict.fromkeys(keys, 0)
+        try:
+            for number in range(5):
+                rows = [line.split(b"\t") for line in ok("table", "t").splitlines()]
+                assert sorted(key for key, _ in rows) == sorted(keys)
+                named = keys[number % 12]
+                rows.append([named, ok("table", "t", named.decode()).strip()])
+                for key, value in rows:
+                    assert int(value) >= before[key]
+                    before[key] = int(value)
+        finally:
+            stop.set()
+            producer.kill()
+            for worker in workers:
+                worker.join()
+    assert {(cleaned.status, cleaned.err) for cleaned in cleanings} == {(0, "")}
+    assert any(cleaned.out for cleaned in cleanings)
+    last = dict(line.split(b"\t") for line in ok("consume", "t", "-K", r"\t").splitlines())
+    assert dict(line.split(b"\t") for line in ok("table", "t").splitlines()) == last
+    assert all(int(last[key]) >= before[key] > 0 for key in keys)
 
 
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from streamcli.engine.table import Table, TableRequest
 from streamcli.record.batch import Columns, join_column
 from streamcli.record.range import END, TIME, Bound
 from streamcli.storage.append import RollPolicy
+from streamcli.storage.clean import Cleaner, CleaningPolicy
+from streamcli.storage.compact import CompactionPolicy
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.layout import segments
@@ -141,3 +144,35 @@ def test_a_key_is_found_in_any_segment_of_a_long_log(partition: PartitionLog):
     for number in (399, 398, 380, 200, 3, 0):
         found = newest_records(request, [b"%d-1" % number, b"%d" % number])
         assert {key: taken.batch.offsets()[0] for key, taken in found.items()} == {b"%d-1" % number: number * 3 + 1}
+
+
+def keyed(value: int, *names: bytes) -> Columns:
+    return Columns(len(names), join_column([b"%d" % value] * len(names)), keys=join_column([*names]))
+
+
+def compact_all(log: PartitionLog) -> None:
+    """Close the active segment, and compact."""
+    policy = CleaningPolicy(None, CompactionPolicy(0, 1 << 20), 1 << 60, 0)
+    appender = log.appender()
+    assert list(Cleaner(log.directory, policy, lock_timeout=30).clean(appender, log.now))
+    log.close()
+
+
+@pytest.mark.parametrize("when", ["before the keys are read", "before the rows are"])
+def test_compaction_and_retention_take_no_key_from_a_table_that_is_being_read(partition: PartitionLog, when: str):
+    names = [b"a", b"b", b"c" * 40]
+    for value in range(10):
+        partition.write(keyed(value, *names))
+    directory = LogDirectory(str(Path(partition.directory).parents[2]), lock_timeout=30)
+    request = TableRequest(topic_sources(directory, "t", []), 1, Bound(END), raise_damage, lambda source, size: None)
+    with closing(Table(request)) as table:
+        before = set(partition.log.segments())
+        rows = table.rows() if when == "before the rows are" else None
+        for value in range(10, 20):
+            partition.write(keyed(value, *names))
+            compact_all(partition)
+        assert not before & set(partition.log.segments())
+        found = [record for taken in rows or table.rows() for record in taken.batch.records()]
+    assert [(record.offset, record.key, record.value) for record in found] == [
+        (27 + number, name, b"9") for number, name in enumerate(names)
+    ]
