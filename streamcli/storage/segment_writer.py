@@ -54,6 +54,7 @@ class SegmentWriter:
         if header.codec != self._pending.codec:
             self._flush(header.base_offset)
             self._pending.codec = header.codec
+        self._latest = max(self._latest, header.max_timestamp)  # what comes after this batch's first records is after it
         for first in range(0, batch.count, BATCH_RECORDS):
             part = batch if batch.count <= BATCH_RECORDS else batch.take(first, min(first + BATCH_RECORDS, batch.count))
             base = part.offsets()[0]
@@ -62,7 +63,6 @@ class SegmentWriter:
             self._pending.add(part, horizons and horizons[first : first + BATCH_RECORDS])
             if self._pending.size >= BATCH_BYTES or len(self._pending.offsets) >= BATCH_RECORDS:
                 self._flush(part.offsets()[-1] + 1)
-        self._latest = max(self._latest, header.max_timestamp)
 
     def copy(self, header: BatchHeader, body: memoryview) -> None:
         """Take in a batch as it is."""

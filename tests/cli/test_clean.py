@@ -267,3 +267,13 @@ def test_what_is_done_is_a_line_each_and_nothing_where_nothing_was():
     line = ok("topics", "clean").decode()
     assert line.startswith("t 0: removed 1 segment, ")
     assert line.endswith("the log starts at offset 1 now\n")
+
+
+def test_what_is_left_may_fill_many_batches():
+    create("t", "cleanup.policy=compact", "segment.bytes=1G")
+    rows = "".join(f"key{number}\t{number}\n" for number in (*range(70_000), *range(0, 70_000, 2)))
+    ok("produce", "t", "-K", "\t", stdin=rows.encode())
+    (compacted,) = cleaned("t")
+    assert compacted["records"] == 70_000
+    assert offsets("t") == sorted([*range(1, 70_000, 2), *range(70_000, 105_000)])
+    assert "nothing is damaged" in run("verify", "-v").out.decode()
