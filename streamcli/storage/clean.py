@@ -13,8 +13,10 @@ from typing import NamedTuple
 from streamcli.record.errors import Busy, OffsetOutOfRange
 from streamcli.storage import layout
 from streamcli.storage.append import Appender
+from streamcli.storage.codec import NUMBERS
 from streamcli.storage.compact import Compacted, CompactionPolicy, compact, dirty_ratio, remove_leftovers
 from streamcli.storage.config import COMPACT, COMPACT_AND_DELETE, DELETE, TopicConfig
+from streamcli.storage.format import CODEC_NONE
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.log_start import read_log_start
@@ -38,7 +40,8 @@ class CleaningPolicy(NamedTuple):
         if policy in (DELETE, COMPACT_AND_DELETE):
             retention = RetentionPolicy(config.number("retention.ms"), config.number("retention.bytes"))
         if policy in (COMPACT, COMPACT_AND_DELETE):
-            compaction = CompactionPolicy(config.number("delete.retention.ms"), config.number("segment.bytes"))
+            codec = NUMBERS.get(config.choice("compression.type"), CODEC_NONE)
+            compaction = CompactionPolicy(config.number("delete.retention.ms"), config.number("segment.bytes"), codec)
         return cls(retention, compaction, config.number("segment.ms"), float(config.value("min.cleanable.dirty.ratio")))
 
 

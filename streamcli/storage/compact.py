@@ -43,10 +43,12 @@ KEY_MEMORY = 128 << 20
 
 
 class CompactionPolicy(NamedTuple):
-    """delete_retention_ms: how long a tombstone stays; segment_bytes: up to which small segments are put together."""
+    """delete_retention_ms: how long a tombstone stays; segment_bytes: up to which small segments are put together; codec: of the
+    topic, see storage.codec."""
 
     delete_retention_ms: int
     segment_bytes: int
+    codec: int
 
 
 class Compacted(NamedTuple):
@@ -267,7 +269,7 @@ class _Compaction:
         path = layout.segment_path(self._directory, name)
         temporary = layout.temporary_name(path)
         latest = max_timestamp_before(self._directory, name.base_offset)
-        writer = SegmentWriter(temporary, name.base_offset, latest)
+        writer = SegmentWriter(temporary, name.base_offset, latest, self._policy.codec)
         try:
             try:
                 for source in group:

@@ -13,7 +13,6 @@ from streamcli.record.batch import Columns, Header, RecordBatch, join_column
 from streamcli.storage import durable
 from streamcli.storage.body import encode_body
 from streamcli.storage.format import (
-    CODEC_NONE,
     HEADER_SIZE,
     NO_TIMESTAMP,
     BatchHeader,
@@ -34,27 +33,32 @@ _LONGEST_SPAN = 2**31
 class SegmentWriter:
     """Writes a new segment file at `path`, from offset `base_offset` on; `finish` has it on disk.
 
-    latest: the greatest timestamp in the log before (ms). records: how many were written; index: the entries of its index.
+    latest: the greatest timestamp in the log before (ms); codec: of the batches that are put together, CODEC_NONE for that of
+    their sources. records: how many were written; index: the entries of its index.
     """
 
-    def __init__(self, path: str, base_offset: int, latest: int) -> None:
+    def __init__(self, path: str, base_offset: int, latest: int, codec: int) -> None:
         self._fd = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         self._position = 0
         self._offset = base_offset
         self._latest = latest
         self._indexed_to = -INTERVAL
-        self._pending = _Pending(latest)
+        self._codec = codec
+        self._pending = _Pending(latest, codec)
         self.index = bytearray()
         self.records = 0
 
     def add(self, header: BatchHeader, batch: RecordBatch, horizons: list[int] | None) -> None:
         """Take in what stays of a batch. horizons: those of its tombstones, None without any (ms);
-        header: that of the batch it was, whose codec is kept.
+        header: that of the batch it was.
         """
-        if header.codec != self._pending.codec:
+        codec = self._codec or header.codec
+        if codec != self._pending.codec:
             self._flush(header.base_offset)
-            self._pending.codec = header.codec
-        self._latest = max(self._latest, header.max_timestamp)  # what comes after this batch's first records is after it
+            self._pending.codec = codec
+        self._latest = max(
+            self._latest, header.max_timestamp
+        )  # what comes after this batch's first records is after it
         for first in range(0, batch.count, BATCH_RECORDS):
             part = batch if batch.count <= BATCH_RECORDS else batch.take(first, min(first + BATCH_RECORDS, batch.count))
             base = part.offsets()[0]
@@ -107,7 +111,7 @@ class SegmentWriter:
             until = min(next_offset, self._offset + _LONGEST_SPAN)
             if pending.offsets:
                 until = max(until, pending.offsets[-1] + 1)
-            body = encode_body(columns)._replace(last_offset_delta=until - self._offset - 1)
+            body = encode_body(columns, pending.codec)._replace(last_offset_delta=until - self._offset - 1)
             header, buffers = body.batch(position=self._position, base_offset=self._offset, timestamp=NO_TIMESTAMP)
             self._write(header, buffers, latest)
             self.records += columns.record_count
@@ -127,7 +131,7 @@ _NOTHING = Columns(0, b"", offset_deltas=[])
 class _Pending:
     """Records for the next batch. latest: the greatest timestamp in the log before them (ms); size: bytes, about."""
 
-    def __init__(self, latest: int, codec: int = CODEC_NONE) -> None:
+    def __init__(self, latest: int, codec: int) -> None:
         self.latest = latest
         self.codec = codec
         self.size = 0

@@ -270,7 +270,7 @@ def test_what_is_done_is_a_line_each_and_nothing_where_nothing_was():
 
 
 def test_what_is_left_may_fill_many_batches():
-    create("t", "cleanup.policy=compact", "segment.bytes=1G")
+    ok("topics", "create", "t", "--compact")
     rows = "".join(f"key{number}\t{number}\n" for number in (*range(70_000), *range(0, 70_000, 2)))
     ok("produce", "t", "-K", "\t", stdin=rows.encode())
     (compacted,) = cleaned("t")
