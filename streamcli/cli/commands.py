@@ -510,7 +510,7 @@ REPAIR = Command(
 
 DUMP = Command(
     "dump",
-    "Print what lies in segment, index and checkpoint files, batch by batch.",
+    "Print what lies in segments, batch by batch, and in index, checkpoint and log-start files.",
     "streamcli.cli.dump:run",
     (Argument("names", "FILE|TOPIC", "A file, or a topic or glob of topics (quote it); ./NAME is a file even where a topic has that name.", many=True, complete="topics"),),
     (

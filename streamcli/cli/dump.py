@@ -13,6 +13,7 @@ from streamcli.cli.dump_rows import (
     BATCH_COLUMNS,
     CHECKPOINT_COLUMNS,
     ENTRY_COLUMNS,
+    LOG_START_COLUMNS,
     Column,
     batch_cells,
     batch_fields,
@@ -21,6 +22,8 @@ from streamcli.cli.dump_rows import (
     entry_cells,
     entry_fields,
     line,
+    log_start_cells,
+    log_start_fields,
 )
 from streamcli.cli.output import Output
 from streamcli.cli.reading import read_range
@@ -29,7 +32,16 @@ from streamcli.engine.consume import Source, find_sources, is_glob
 from streamcli.engine.dump import Dumped, dump_partitions, dump_segment
 from streamcli.record.batch import Record
 from streamcli.record.errors import CorruptData, NotFound, UsageError
-from streamcli.storage.dump import DAMAGED, INDEX, SEGMENT, checkpoint_in, index_entries, kind_of
+from streamcli.storage.dump import (
+    CHECKPOINT,
+    DAMAGED,
+    INDEX,
+    SEGMENT,
+    checkpoint_in,
+    index_entries,
+    kind_of,
+    log_start_in,
+)
 
 
 class Options(NamedTuple):
@@ -70,13 +82,21 @@ class Dump:
             else:
                 self._row(path, ENTRY_COLUMNS, entry_cells(entry))
 
-    def checkpoint(self, path: str) -> None:
-        found = checkpoint_in(path)
-        self.damaged += found is None
-        if self._options.json:
-            self._json(checkpoint_fields(path, found))
+    def note(self, path: str, kind: str) -> None:
+        """A checkpoint, or the note of a log start offset."""
+        if kind == CHECKPOINT:
+            checkpoint = checkpoint_in(path)
+            self._note(checkpoint_fields(path, checkpoint), CHECKPOINT_COLUMNS, checkpoint_cells(checkpoint))
         else:
-            self._row(path, CHECKPOINT_COLUMNS, checkpoint_cells(found))
+            start = log_start_in(path)
+            self._note(log_start_fields(path, start), LOG_START_COLUMNS, log_start_cells(start))
+
+    def _note(self, fields: dict[str, Any], columns: tuple[Column, ...], cells: list[str]) -> None:
+        self.damaged += fields["state"] == DAMAGED
+        if self._options.json:
+            self._json(fields)
+        else:
+            self._row(fields["file"], columns, cells)
 
     def _records(self, dumped: Dumped) -> None:
         if dumped.piece.state == DAMAGED:
@@ -143,7 +163,7 @@ def _dump_file(dump: Dump, options: Options, name: str) -> None:
     elif kind == INDEX:
         dump.index(path)
     else:
-        dump.checkpoint(path)
+        dump.note(path, kind)
 
 
 def _dump_topic(context: Context, dump: Dump, options: Options, name: str) -> None:

@@ -51,7 +51,7 @@ BATCH_COLUMNS = (
     Column("MIN-TIME", 24),
     Column("MAX-TIME", 24),
     Column("CODEC", 5),
-    Column("COLUMNS", 20),
+    Column("COLUMNS", 24),
     Column("PRODUCER", 8),
     Column("STATE", 0),
 )
@@ -70,6 +70,8 @@ CHECKPOINT_COLUMNS = (
     Column("BOOT", 36),
     Column("STATE", 0),
 )
+
+LOG_START_COLUMNS = (Column("LOG-START", 12, True), Column("STATE", 0))
 
 
 def line(columns: tuple[Column, ...], cells: list[str]) -> str:
@@ -169,3 +171,11 @@ def checkpoint_fields(path: str, found: Checkpoint | None) -> dict[str, Any]:
     if found is None:
         return {"file": path, "state": DAMAGED}
     return {"file": path, **found._asdict(), "this_boot": is_this_boot(found.boot_id), "state": OK}
+
+
+def log_start_cells(offset: int | None) -> list[str]:
+    return ["-", DAMAGED] if offset is None else [str(offset), OK]
+
+
+def log_start_fields(path: str, offset: int | None) -> dict[str, Any]:
+    return {"file": path, "log_start_offset": offset, "state": DAMAGED if offset is None else OK}

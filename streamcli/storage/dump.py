@@ -1,5 +1,5 @@
 """What lies in one file of a partition, read by itself and wherever it lies: the batches of a segment, the entries of an
-index, a checkpoint. Goes on past damage, and changes nothing."""
+index, a checkpoint, a log start offset. Goes on past damage, and changes nothing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from streamcli.storage import layout
 from streamcli.storage.checkpoint import Checkpoint, decode_checkpoint
 from streamcli.storage.format import BatchHeader, InvalidBatch
 from streamcli.storage.index import ENTRY_SIZE, IndexEntry, decode_entry
 from streamcli.storage.layout import INDEX_SUFFIX, SEGMENT_SUFFIX
+from streamcli.storage.log_start import decode_log_start
 from streamcli.storage.opening import open_file, read_file
 from streamcli.storage.segment import Segment
 
-SEGMENT, INDEX, CHECKPOINT = "segment", "index", "checkpoint"
+SEGMENT, INDEX, CHECKPOINT, LOG_START = "segment", "index", "checkpoint", "log-start"
 OK, LOST, UNFINISHED, DAMAGED, UNCHECKED = "ok", "lost", "unfinished", "damaged", "unchecked"
 
 _LOOKS = 5
@@ -50,12 +52,11 @@ class Entry(NamedTuple):
 
 def kind_of(path: str) -> str:
     """What is in a file, by its first bytes, whatever its name; SEGMENT where they say nothing."""
-    begin = read_file(path, ENTRY_SIZE)
-    if begin.startswith(b"streamcli-checkpoint "):
-        return CHECKPOINT
-    if decode_entry(begin) is not None or path.endswith(INDEX_SUFFIX):
-        return INDEX
-    return CHECKPOINT if os.path.basename(path) == CHECKPOINT else SEGMENT
+    begin, name = read_file(path, ENTRY_SIZE), os.path.basename(path)
+    for kind, of_layout in ((CHECKPOINT, layout.CHECKPOINT), (LOG_START, layout.LOG_START)):
+        if begin.startswith(f"streamcli-{kind} ".encode()) or name == of_layout:
+            return kind
+    return INDEX if decode_entry(begin) is not None or name.endswith(INDEX_SUFFIX) else SEGMENT
 
 
 def segment_pieces(segment: Segment, position: int, end: int, expected: int | None = None) -> Iterator[Piece]:
@@ -140,3 +141,8 @@ def _entry(number: int, entry: IndexEntry | None, segment: Segment | None) -> En
 def checkpoint_in(path: str) -> Checkpoint | None:
     """The checkpoint in a file; None when it is damaged."""
     return decode_checkpoint(read_file(path, 4096))
+
+
+def log_start_in(path: str) -> int | None:
+    """The log start offset noted in a file; None when it is damaged."""
+    return decode_log_start(read_file(path, 4096))
