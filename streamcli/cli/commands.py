@@ -91,7 +91,10 @@ PRODUCE = Command(
     description=(
         "Exit status 0 means on disk: everything read was appended, in order, and fsynced. After any other status, "
         "standard error says how many records are durable, counted from the beginning of the input, so where to go on.\n\n"
-        "What has arrived is appended at once: a slow pipe is never held back to fill a batch."
+        "What has arrived is appended at once: a slow pipe is never held back to fill a batch.\n\n"
+        "A topic whose cleanup.policy has compact takes only records with a key: the first without one ends the command with "
+        "status 2, and nothing after it is written. Where message.timestamp.type is LogAppendTime a record gets the time of its "
+        "append, whatever --json says. A change of the topic's config counts about a second later at most."
     ),
     examples=(
         ("cat access.log | streamcli produce clicks", "a record a line"),

@@ -54,10 +54,11 @@ def widen_pipe(fd: int) -> None:
         return
 
 
-def read_chunks(fd: int, delimiter: bytes, limit: int, wait: Callable[[int], bool]) -> Iterator[Chunk]:
+def read_chunks(fd: int, delimiter: bytes, most: Callable[[], int], wait: Callable[[int], bool]) -> Iterator[Chunk]:
     """Cut what `fd` gives into chunks of whole records: as many as are there at once, up to CHUNK bytes.
 
-    wait: returns True once `fd` can be read, False to stop. RecordTooLong for a record longer than `limit` bytes;
+    wait: returns True once `fd` can be read, False to stop. RecordTooLong for a record longer than
+    `most()` bytes;
     CannotRead when the input fails.
     """
     widen_pipe(fd)
@@ -65,7 +66,7 @@ def read_chunks(fd: int, delimiter: bytes, limit: int, wait: Callable[[int], boo
     buffer = bytearray(CHUNK)
     have = 0  # bytes of a record, not yet whole, at the buffer's beginning
     while source.at_end or wait(fd):
-        end = source.fill(buffer, have)
+        end, limit = source.fill(buffer, have), most()
         if end == have:
             if have:
                 yield from _whole_records(memoryview(buffer)[:have], delimiter, limit, unended=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamcli.cli.input import Chunk
-from streamcli.record.batch import Columns, Header, join_column
+from streamcli.record.batch import Columns, Header, join_column, pick
 from streamcli.record.errors import StreamcliError
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class Parsed(NamedTuple):
     columns: Columns
     partitions: list[int | None] | None = None
 
+    def first(self, count: int) -> Parsed:
+        """The first records."""
+        return Parsed(pick(self.columns, range(count)), self.partitions and self.partitions[:count])
+
 
 class RecordShape(NamedTuple):
     """How a record stands in the input."""
@@ -39,6 +43,10 @@ class RecordShape(NamedTuple):
     def is_plain(self) -> bool:
         """Whether records are lines and nothing else, which need not be taken apart."""
         return self.delimiter == b"\n" and self.key_delimiter is None and not self.empty_null
+
+    def has_keys(self) -> bool:
+        """Whether a record may have a key."""
+        return self.key is not None or self.key_delimiter is not None
 
 
 def parse_lines(chunk: Chunk, shape: RecordShape) -> Parsed:

@@ -123,7 +123,6 @@ class Production:
             clock=now_ms,
             warn=complain,
         )
-        self._limit = self._producer.max_record_bytes
         self._started = time.monotonic()
         self._bytes = 0
         self._unacknowledged: list[tuple[int, int, list[Placement]]] = []
@@ -136,6 +135,8 @@ class Production:
 
     def run(self) -> int:
         try:
+            if self._producer.config.compacts and not self._shape.has_keys() and not self._options.json:
+                raise UsageError(f"no record has a key, and {self._needs_keys()}")
             for parsed, data in self._inputs():
                 self._append(parsed, data)
             self._producer.finish()
@@ -165,7 +166,7 @@ class Production:
             try:
                 yield from self._parsed(fd)
             except RecordTooLong:
-                limit = f"longer than {self._limit} bytes (max.message.bytes)"
+                limit = f"longer than {self._limit()} bytes (max.message.bytes)"
                 raise BadRecord(self._name_record(limit), None) from None
             except CannotRead as error:
                 raise BadRecord(f"cannot read {self._input_name()}: {error}", None) from None
@@ -179,23 +180,18 @@ class Production:
 
     def _parsed(self, fd: int) -> Iterator[tuple[Parsed, memoryview | bytes]]:
         if self._options.whole:
-            whole = read_whole(fd, self._limit, self._wait)
+            whole = read_whole(fd, self._limit(), self._wait)
             if whole is not None:
                 yield self._parse_whole(whole), whole
             return
-        # In JSON a record takes more room than its bytes do.
-        limit = 2 * self._limit + (1 << 20) if self._options.json else self._limit
-        for chunk in read_chunks(fd, self._shape.delimiter, limit, self._wait):
+        for chunk in read_chunks(fd, self._shape.delimiter, self._longest, self._wait):
             for piece in self._paced(chunk):
                 try:
                     parsed = self._parse(piece)
                 except BadRecord as error:
                     if error.good is not None:
                         self._read += error.good.columns.record_count
-                        yield (
-                            error.good,
-                            b"\n".join(bytes(piece.data).split(b"\n")[: error.good.columns.record_count]) + b"\n",
-                        )
+                        yield error.good, self._first_records(piece.data, error.good.columns.record_count)
                     raise BadRecord(self._name_record(str(error)), None) from None
                 self._read += parsed.columns.record_count
                 yield parsed, piece.data
@@ -203,8 +199,21 @@ class Production:
     def _parse(self, chunk: Chunk) -> Parsed:
         if not self._options.json:
             return parse_lines(chunk, self._shape)
-        partitions = self._producer.partitions if self._options.partition is None else 1 << 31
-        return parse_envelopes(chunk, self._shape, partitions=partitions, limit=self._limit, now_ms=now_ms())
+        partitions = self._producer.config.partitions if self._options.partition is None else 1 << 31
+        return parse_envelopes(chunk, self._shape, partitions=partitions, limit=self._limit(), now_ms=now_ms())
+
+    def _limit(self) -> int:
+        """Bytes of the longest record that is taken."""
+        return self._producer.config.number("max.message.bytes")
+
+    def _longest(self) -> int:
+        """Bytes of the longest record as it may stand in the input: in JSON it takes more room than its bytes do."""
+        return 2 * self._limit() + (1 << 20) if self._options.json else self._limit()
+
+    def _first_records(self, data: memoryview | bytes, count: int) -> bytes:
+        """The bytes of the first records of a piece of input."""
+        delimiter = self._shape.delimiter
+        return delimiter.join([*bytes(data).split(delimiter)[:count], b""])
 
     def _parse_whole(self, whole: bytes) -> Parsed:
         self._read += 1
@@ -218,6 +227,21 @@ class Production:
         return "standard input" if self._input == "-" else self._input
 
     def _append(self, parsed: Parsed, data: memoryview | bytes) -> None:
+        """Append all; or those before the first that the topic refuses, which is a UsageError."""
+        refused = self._producer.first_refused(parsed.columns)
+        if refused is None:
+            self._append_all(parsed, data)
+            return
+        if refused:
+            self._append_all(parsed.first(refused), self._first_records(data, refused))
+        self._read -= parsed.columns.record_count - refused
+        raise UsageError(self._name_record(f"it has no key, and {self._needs_keys()}"))
+
+    def _needs_keys(self) -> str:
+        policy = self._producer.config.choice("cleanup.policy")
+        return f"{self._options.topic} keeps the newest record of each key (cleanup.policy={policy}): give keys with -K, -k or --json"
+
+    def _append_all(self, parsed: Parsed, data: memoryview | bytes) -> None:
         first = self._producer.appended
         placements = self._producer.append(parsed.columns, parsed.partitions)
         if self._acknowledges:
@@ -306,6 +330,8 @@ class Production:
             told = StreamcliError(f"{reason}; 0 records are durable in {self._options.topic}")
             told.status = error.status if isinstance(error, StreamcliError) else told.status
             return told
+        if isinstance(error, UsageError):
+            return UsageError(f"{reason}; {self._where_to_resume()}")
         return PartWritten(f"{reason}; {self._where_to_resume()}", self._producer.durable)
 
     def _sync_what_is_there(self) -> None:

@@ -21,13 +21,12 @@ class StickyPartitioner:
     Starts anywhere, so that many short-lived producers spread.
     """
 
-    __slots__ = ("_next", "_partitions")
+    __slots__ = ("_next",)
 
-    def __init__(self, partitions: int) -> None:
-        self._partitions = partitions
-        self._next = int.from_bytes(os.urandom(4)) % partitions
+    def __init__(self) -> None:
+        self._next = int.from_bytes(os.urandom(4))
 
-    def next(self) -> int:
-        chosen = self._next
-        self._next = (chosen + 1) % self._partitions
-        return chosen
+    def next(self, partitions: int) -> int:
+        """One of so many partitions."""
+        self._next += 1
+        return self._next % partitions

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamcli.engine.current_config import CurrentConfig
 from streamcli.engine.partitioner import StickyPartitioner, partition_of
-from streamcli.record.batch import Columns, pick, split_column
-from streamcli.record.errors import NotFound, StreamcliError
+from streamcli.record.batch import Columns, first_without_key, pick, split_column
+from streamcli.record.errors import NotFound, StreamcliError, UsageError
 from streamcli.storage.append import Appender, RollPolicy, SyncTicket
+from streamcli.storage.config import LOG_APPEND_TIME, TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.durable import has_room
 from streamcli.storage.format import CODEC_NONE
@@ -54,7 +56,9 @@ class Producer:
         clock: Callable[[], int],
         warn: Callable[[str], None],
     ) -> None:
-        self._config = directory.config(topic)
+        self._current = CurrentConfig(directory, topic)
+        self._config = self._current.get()
+        self._compress = compress
         self._codec = find_codec(compress or self._config.choice("compression.type"))
         directory.check_local()
         self._paths: Callable[[int], str] = lambda number: directory.partition_directory(topic, number)
@@ -65,7 +69,7 @@ class Producer:
         self._lock_timeout = directory.lock_timeout
         self._clock = clock
         self._warn = warn
-        self._sticky = StickyPartitioner(self._config.partitions)
+        self._sticky = StickyPartitioner()
         self._appenders: dict[int, Appender] = {}
         self._dirty: set[int] = set()
         self._background: _BackgroundSync | None = None
@@ -76,18 +80,38 @@ class Producer:
         self.scattered = 0
 
     @property
-    def partitions(self) -> int:
-        return self._config.partitions
+    def config(self) -> TopicConfig:
+        """The topic's config in force, about a second old at most."""
+        found = self._current.get()
+        if found is not self._config:
+            self._take(found)
+        return found
 
-    @property
-    def max_record_bytes(self) -> int:
-        return self._config.number("max.message.bytes")
+    def _take(self, config: TopicConfig) -> None:
+        """Go on by another config."""
+        self._config = config
+        try:
+            self._codec = find_codec(self._compress or config.choice("compression.type"))
+        except StreamcliError as error:
+            self._warn(f"{error}; record batches are written as before")
+        for appender in self._appenders.values():
+            appender.policy, appender.codec = RollPolicy.of(config), self._codec
+
+    def first_refused(self, columns: Columns) -> int | None:
+        """The index of the first record that the topic does not take: one without a key, where only the newest of each key is
+        kept."""
+        return first_without_key(columns) if self.config.compacts else None
 
     def append(self, columns: Columns, partitions: list[int | None] | None = None) -> list[Placement]:
         """Append a chunk of the input, in order; `partitions` has a record's own partition where it is to have one.
 
-        OSError and StreamcliError leave `appended` at the last record before the first that was not written.
+        OSError and StreamcliError leave `appended` at the last record before the first that was not written. UsageError, and
+        nothing is written, where one is refused.
         """
+        if self.first_refused(columns) is not None:
+            raise UsageError("a record without a key is refused: the topic is compacted")
+        if self._config.choice("message.timestamp.type") == LOG_APPEND_TIME:
+            columns = columns._replace(timestamps=None)
         placements: list[Placement] = []
         try:
             for partition, indexes in self._in_order_if_tight(columns, list(self._split(columns, partitions))):
@@ -220,15 +244,15 @@ class Producer:
         whole = range(columns.record_count)
         if self._fixed is not None:
             return [(self._fixed, whole)]
+        count = self._config.partitions
         keys = None if columns.keys is None else split_column(columns.keys)
-        if self._config.partitions == 1 and partitions is None:
+        if count == 1 and partitions is None:
             return [(0, whole)]
         if keys is None and partitions is None:
             key = columns.common_key
-            return [(partition_of(key, self._config.partitions) if key else self._sticky.next(), whole)]
+            return [(partition_of(key, count) if key else self._sticky.next(count), whole)]
         buckets: dict[int, list[int]] = {}
         sticky: int | None = None
-        count = self._config.partitions
         for index in whole:
             key = keys[index] if keys is not None else columns.common_key
             partition = partitions[index] if partitions is not None else None
@@ -236,7 +260,7 @@ class Producer:
                 partition = partition_of(key, count)
             if partition is None:
                 if sticky is None:
-                    sticky = self._sticky.next()
+                    sticky = self._sticky.next(count)
                 partition = sticky
             buckets.setdefault(partition, []).append(index)
         return buckets.items()

@@ -198,6 +198,13 @@ def pick(columns: Columns, indexes: Sequence[int]) -> Columns:
     )
 
 
+def first_without_key(columns: Columns) -> int | None:
+    """The number of the first record whose key is null; None where each has one."""
+    if columns.keys is None:
+        return None if columns.common_key is not None or not columns.record_count else 0
+    return columns.keys.index(None) if isinstance(columns.keys, list) and None in columns.keys else None
+
+
 def join_column(elements: list[bytes | None]) -> Column:
     """The joined form of a list, where it has one; else the list."""
     if None in elements:

@@ -61,7 +61,7 @@ class Appender:
 
     clock: ms since the epoch, read under the lock, so that timestamps rise along the log; warn: takes a line for the
     user; codec: how bodies are compressed, see storage.codec. Not for several threads at once, but for a SyncTicket's `wait`.
-    has_rolled: whether it closed a segment; to be reset by who looks at it.
+    policy and codec may be replaced at any time. has_rolled: whether it closed a segment; to be reset by who looks at it.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class Appender:
         codec: int = CODEC_NONE,
     ) -> None:
         self._directory = directory
-        self._codec = codec
-        self._policy = policy
+        self.policy = policy
+        self.codec = codec
         self._clock = clock
         self._warn = warn
         self._segment: Segment | None = None
@@ -97,15 +97,15 @@ class Appender:
         deleted, that error is all that comes.
         """
         self._raise_what_failed()
-        body = encode_body(columns, self._codec)  # before the lock is taken: it is the larger part of the work
+        body = encode_body(columns, self.codec)  # before the lock is taken: it is the larger part of the work
         with self._lock:
             segment = self._catch_up()
             now = self._clock()
             newest = body.times[1] if body.times else now
-            if self._first_timestamp is not None and newest - self._first_timestamp >= self._policy.segment_ms:
+            if self._first_timestamp is not None and newest - self._first_timestamp >= self.policy.segment_ms:
                 segment = self._roll(segment)
             header, buffers = self._place(body, now)
-            if header.position > 0 and header.end > self._policy.segment_bytes:
+            if header.position > 0 and header.end > self.policy.segment_bytes:
                 segment = self._roll(segment)
                 header, buffers = self._place(body, now)
             self._write(segment, header, buffers)

@@ -27,7 +27,7 @@ def records_of(pieces: list[bytes], delimiter: bytes, limit: int = 1 << 20, most
 
     found: list[bytes] = []
     try:
-        for chunk in read_chunks(reader, delimiter, limit, wait):
+        for chunk in read_chunks(reader, delimiter, lambda: limit, wait):
             for part in [chunk] if chunk.unended else split_chunk(chunk, delimiter, most):
                 records = bytes(part.data).split(delimiter)
                 assert chunk.unended or records.pop() == b""
