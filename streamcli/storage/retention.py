@@ -8,6 +8,7 @@ A segment is too old when its greatest timestamp is. As in Kafka the first one t
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from itertools import pairwise
@@ -82,13 +83,13 @@ def remove_before(partition_directory: str, offset: int) -> Removed:
     What was cut off these, or given up in them, goes with them.
     """
     before = read_log_start(partition_directory) or 0
-    if offset > before:
-        write_log_start(partition_directory, offset)
     names = layout.segments(partition_directory)
-    if not names:
-        return Removed(0, 0, before, max(before, offset))
-    kept = next((name for name, following in pairwise(names) if following.base_offset > offset), names[-1])
+    kept = next(
+        (name for name, following in pairwise(names) if following.base_offset > offset), names[-1] if names else ""
+    )
     doomed = [name for name in names if name < kept]
+    if offset > before:
+        _move_log_start(partition_directory, offset, doomed)
     size = sum(os.lstat(layout.segment_path(partition_directory, name)).st_size for name in doomed)
     for name in doomed:
         durable.remove_file(layout.segment_path(partition_directory, name))
@@ -97,3 +98,15 @@ def remove_before(partition_directory: str, offset: int) -> Removed:
             with suppress(OSError):
                 durable.remove_file(os.path.join(partition_directory, found))
     return Removed(len(doomed), size, before, max(before, offset))
+
+
+def _move_log_start(directory: str, offset: int, doomed: list[SegmentName]) -> None:
+    """Write the log start offset; on a full disk the indexes of what is to go, which are disposable, make room for it."""
+    try:
+        write_log_start(directory, offset)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not doomed:
+            raise
+        for name in doomed:
+            durable.remove_file(layout.index_path(directory, name))
+        write_log_start(directory, offset)

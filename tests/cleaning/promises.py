@@ -70,11 +70,12 @@ class History:
     """All that is known of the records that there were.
 
     acknowledged: place -> the line that a writer gave, and who; seen: place -> the record as readers got it. log: the records
-    that are there at the end.
+    that are there at the end, which was at `now` (ms).
     """
 
-    def __init__(self, crowd: Crowd, log: Rows) -> None:
+    def __init__(self, crowd: Crowd, log: Rows, now: int) -> None:
         self.crowd = crowd
+        self.now = now
         self.log = dict(log)
         self.outputs = {process.number: rows_of(crowd.output(process)) for process in crowd.of(*names(READERS))}
         self.seen: dict[Place, Row] = {}
@@ -215,7 +216,6 @@ def check_bytes(history: History) -> None:
 def check_table(history: History) -> None:
     """Of each key the newest acknowledged value is there, or a newer one of its writer."""
     table = newest_by_key([(place, row) for place, row in history.log.items() if place[0] in COMPACTED])
-    end = max(row.timestamp for row in history.seen.values())
     newest: dict[tuple[str, bytes], Place] = {}
     for place in sorted(history.acknowledged):
         newest[place[0], history.key(place)] = place
@@ -226,7 +226,9 @@ def check_table(history: History) -> None:
         if found is None:
             process, number = history.acknowledged[place]
             is_gone = parse(process, number)[1] is None or history.may_be_followed_by_tombstone(place)
-            assert is_gone or has_aged(history, place, end), f"the newest value of {key!r} is lost: it was at {place}"
+            assert is_gone or has_aged(history, place, history.now), (
+                f"the newest value of {key!r} is lost: it was at {place}"
+            )
         else:
             assert found[0][1] == place[1], f"{key!r} is in two partitions: {found} and {place}"
             assert found[0][2] >= place[2], f"{key!r} is {found}, but {place} was acknowledged later"
@@ -286,17 +288,3 @@ def has_all(history_rows: Rows, log: Rows) -> bool:
     """Whether a reader got all that is newest in the log."""
     got = {place for place, _ in history_rows}
     return all(place in got or row.value is None for place, row in newest_by_key(log).values())
-
-
-def leftovers(paths: list[str]) -> list[str]:
-    """Files of a partition that a finished cleaner has no use for: what was being made, and what is superseded."""
-    spans = [re.fullmatch(r"(\d{20})(?:-(\d{20}))?\.log", path) for path in paths]
-    found = [(int(span[1]), int(span[2] or 0), span[0]) for span in spans if span]
-    superseded = [
-        name
-        for base, end, name in found
-        for other, other_end, other_name in found
-        if name != other_name and other <= base < other_end and other_end >= end
-    ]
-    indexes = [path for path in paths if path.endswith(".index") and path.removesuffix(".index") + ".log" not in paths]
-    return superseded + indexes + [path for path in paths if path.startswith("+")]

@@ -15,8 +15,8 @@ from tests.support.command import ok
 FORMAT = ["-F", "%t %p %o %T %k %S %s\\n"]
 
 RETENTION_MS = 3000
-RETENTION_BYTES = 64 << 10
-SIZED_SEGMENT = 16 << 10
+RETENTION_BYTES = 24 << 10
+SIZED_SEGMENT = 8 << 10
 PARTITIONS = {"table": 3, "both": 2, "aged": 2, "sized": 1}
 COMPACTED = ("table", "both")
 
