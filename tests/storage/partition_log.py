@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from streamcli.engine.consume import PartitionRead, Source, merged
@@ -14,7 +15,7 @@ from streamcli.storage import layout
 from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.body import encode_batch
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from streamcli.storage.format import BatchHeader
+from streamcli.storage.format import CODEC_NONE, BatchHeader
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log import Log
 from streamcli.storage.segment import Segment
@@ -34,13 +35,15 @@ def raise_damage(damage: CorruptData) -> None:
 
 
 class PartitionLog:
-    """A partition's directory. `now` is what its appenders' clock says (ms); `warnings` is what they said."""
+    """A partition's directory. `now` is what its appenders' clock says (ms), `codec` how they compress; `warnings` is what they
+    said."""
 
     def __init__(self, directory: Path, policy: RollPolicy = NO_ROLL) -> None:
         self.directory = str(directory)
         self.policy = policy
         self.log = Log(self.directory)
         self.now = 1_000_000
+        self.codec = CODEC_NONE
         self.warnings: list[str] = []
         self._opened: list[Appender] = []
 
@@ -51,6 +54,7 @@ class PartitionLog:
             lock_timeout=lock_timeout,
             clock=lambda: self.now,
             warn=self.warnings.append,
+            codec=self.codec,
         )
         self._opened.append(appender)
         return appender
@@ -103,6 +107,15 @@ class PartitionLog:
 
     def values(self, start: int = 0) -> list[bytes | None]:
         return [record.value for record in self.read(start)]
+
+    @contextmanager
+    def open_segment(self) -> Iterator[Segment]:
+        """The last one."""
+        segment = Segment(self.directory, SegmentName.of(self.bases()[-1]))
+        try:
+            yield segment
+        finally:
+            segment.close()
 
     def bases(self) -> list[int]:
         return [name.base_offset for name in layout.segments(self.directory)]
