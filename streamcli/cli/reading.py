@@ -114,13 +114,12 @@ class Reading:
 
     def last_batches(self, count: int) -> Iterator[SourceBatch]:
         """The last `count` wanted records over all partitions, then with `follow` the wanted ones that come."""
-        total = sum(source.log.end().offset - source.log.start() for source in self._sources)
         window = count
         while True:
             wanted = Range(Bound(LAST, window))
             reads = start_reads(self._sources, wanted, follow=False, on_missing=self._tell_missing)
             last = _last_of(self._wanted(merged(reads, self.damage)), count)
-            if window >= total or sum(taken.batch.count for taken in last) >= count:
+            if window >= _offsets_in(reads) or sum(taken.batch.count for taken in last) >= count:
                 break
             for read in reads:
                 read.cursor.close()
@@ -158,6 +157,12 @@ class Reading:
             yield from following.batches(reads)
         finally:
             following.close()
+
+
+def _offsets_in(reads: list[PartitionRead]) -> int:
+    """How many offsets there are, from each log's start to the pinned end."""
+    ends = [read.cursor.end for read in reads]
+    return sum(end.offset - read.source.log.start() for read, end in zip(reads, ends, strict=True) if end is not None)
 
 
 def _last_of(found: Iterator[SourceBatch], count: int) -> list[SourceBatch]:

@@ -31,8 +31,8 @@ class Cursor:
     """A position in one partition: `peek` at the next batch's header, then `take` it or `pass_by` it.
 
     offset: the next to be read. end: where to stop (None: never, what is appended later is read too). tail: the log's tail
-    as it was found: of what a power cut left there nothing is read. lost: what was met that cannot be given any more, to be
-    taken out by who tells of it.
+    as it was found: of what a power cut left there nothing is read. segments: as they were listed before, if they were.
+    lost: what was met that cannot be given any more, to be taken out by who tells of it.
 
     A segment that is removed or compacted while it is read is read to its end: it is open. What comes after is looked for
     by its offset, in the segments that are there then.
@@ -52,7 +52,14 @@ class Cursor:
         "offset",
     )
 
-    def __init__(self, partition_directory: str, offset: int, end: Mark | None, tail: Tail | None = None) -> None:
+    def __init__(
+        self,
+        partition_directory: str,
+        offset: int,
+        end: Mark | None,
+        tail: Tail | None = None,
+        segments: list[SegmentName] | None = None,
+    ) -> None:
         self._directory = partition_directory
         self._unpromised = tail if end is None and tail is not None and tail.kind == UNPROMISED else None
         self.offset = offset
@@ -65,7 +72,7 @@ class Cursor:
         # Held open so that its inode number is not given to a successor's.
         self._directory_fd = open_directory(partition_directory)
         try:
-            self._segments = self._listed()
+            self._segments = self._listed() if segments is None else segments
             self._seek(offset)
         except BaseException:
             self.close()

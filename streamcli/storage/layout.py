@@ -28,6 +28,7 @@ A legal topic name holds no `+`, so an unfinished or doomed directory cannot be 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from streamcli.record.errors import UsageError
 
@@ -181,9 +182,18 @@ def superseded_segments(partition_directory: str) -> list[SegmentName]:
 
 
 def _all_segments(partition_directory: str) -> list[SegmentName]:
+    """Whatever is done to each name is felt where there are ten thousand: they become SegmentNames when they are sorted."""
     size = -len(SEGMENT_SUFFIX)
-    stems = [SegmentName(name[:size]) for name in os.listdir(partition_directory) if name.endswith(SEGMENT_SUFFIX)]
-    return sorted(filter(_is_segment_name, stems))
+    stems = sorted([name[:size] for name in os.listdir(partition_directory) if name.endswith(SEGMENT_SUFFIX)])
+    if not _are_plain(stems):
+        stems = list(filter(_is_segment_name, stems))
+    return list(map(SegmentName, stems))
+
+
+def _are_plain(stems: Sequence[str]) -> bool:
+    """Whether all of these, which are sorted, are names of segments that were not compacted."""
+    digits = "".join(stems)
+    return set(map(len, stems)) == {20} and digits.isascii() and digits.isdecimal() and stems[-1] < _MOST
 
 
 def _is_segment_name(stem: str) -> bool:
@@ -194,7 +204,7 @@ def _is_segment_name(stem: str) -> bool:
 
 def _in_force(names: list[SegmentName]) -> list[SegmentName]:
     """Those among `names`, ascending, that do not lie within a longer compacted one."""
-    if all(len(name) == 20 for name in names):
+    if max(map(len, names), default=0) == 20:
         return names
     chosen: list[SegmentName] = []
     covered = ""
@@ -211,7 +221,12 @@ def _in_force(names: list[SegmentName]) -> list[SegmentName]:
 
 
 def segment_path(partition_directory: str, segment: SegmentName) -> str:
-    return os.path.join(partition_directory, segment + SEGMENT_SUFFIX)
+    return os.path.join(partition_directory, segment_file(segment))
+
+
+def segment_file(segment: SegmentName) -> str:
+    """The name of a segment's file in its directory."""
+    return segment + SEGMENT_SUFFIX
 
 
 def index_path(partition_directory: str, segment: SegmentName) -> str:
@@ -250,6 +265,8 @@ def is_partition_name(name: str) -> bool:
 
 def is_beside_segment(name: str) -> bool:
     """Whether a name found in a partition's directory is that of a segment, or of what belongs to one."""
+    if name[20:21] == "." and name[:20].isdecimal() and name.isascii():  # the most by far, and no more work than that
+        return len(name) > 21
     stem, dot, rest = name.partition(".")
     digits = stem[:20] + stem[21:] if len(stem) == 41 and stem[20] == "-" else stem
     return bool(dot and rest) and len(digits) in (20, 40) and _DIGITS.issuperset(digits)

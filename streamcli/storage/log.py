@@ -17,6 +17,7 @@ from streamcli.storage.index import INTERVAL, IndexEntry
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start
 from streamcli.storage.lookup import lookup
+from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
 
@@ -36,12 +37,17 @@ class LogSummary(NamedTuple):
 
 
 class Log:
-    """One partition's log at `directory`."""
+    """One partition's log at `directory`.
 
-    __slots__ = ("directory",)
+    Listing ten thousand segments takes as long as all else that a short command does. So the names are listed for `tail`, and
+    kept: what is asked then goes by these, and lists them anew where one is not there any more.
+    """
+
+    __slots__ = ("_names", "directory")
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self._names: list[SegmentName] | None = None
 
     def start(self) -> int:
         """The log start offset: the first that can be read, unless it was lost."""
@@ -84,7 +90,7 @@ class Log:
 
     def cursor(self, offset: int, end: Mark | None, tail: Tail | None = None) -> Cursor:
         """A cursor on the batch that holds `offset`, to stop at `end`; None: to follow, from the `tail` that was found."""
-        return Cursor(self.directory, max(offset, self.start()), end, tail)
+        return Cursor(self.directory, max(offset, self.start()), end, tail, self._segments())
 
     def headers(self, offset: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the one that holds `offset` up to `end`, bodies unread."""
@@ -120,7 +126,7 @@ class Log:
     def headers_backwards(self, start: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the last before `end` back to the one that holds offset `start`, a piece at a time."""
         before = end.offset
-        names = layout.segments(self.directory)
+        names = self._segments()
         while before > start:
             number = bisect_left(names, SegmentName.of(before)) - 1
             if number < 0:
@@ -128,7 +134,7 @@ class Log:
             try:
                 segment = Segment(self.directory, names[number])
             except FileNotFoundError:  # removed, or compacted, since the names were listed
-                names = layout.segments(self.directory)
+                names = self._listed()
                 continue
             is_last = number == len(names) - 1
             limit = end.position if names[number] == SegmentName.of(end.segment) else segment.size()
@@ -182,9 +188,9 @@ class Log:
 
     def summary(self) -> LogSummary:
         """What `topics describe` shows."""
-        names = layout.segments(self.directory)
-        size = sum(self._size(name) for name in names)
         start, end = self.start(), self.end()
+        names = self._segments()
+        size = self._size_of(names)
         first = next(self.headers(start, end), None)
         if first is None:
             return LogSummary(start, end.offset, size, len(names), None, None)
@@ -200,28 +206,41 @@ class Log:
             base, position = cursor.segment.base_offset, header.position
         finally:
             cursor.close()
-        names = [name for name in layout.segments(self.directory) if base <= name.base_offset < end.segment]
-        return max(0, sum(self._size(name) for name in names) + end.position - position)
+        names = [name for name in self._segments() if base <= name.base_offset < end.segment]
+        return max(0, self._size_of(names) + end.position - position)
 
-    def _size(self, name: SegmentName) -> int:
-        """Bytes of a segment; 0 where it was removed since it was listed."""
+    def _size_of(self, names: list[SegmentName]) -> int:
+        """Bytes of these segments; of one that was removed since it was listed, none."""
+        directory = open_directory(self.directory)  # a path from there is half the work
         try:
-            return os.lstat(layout.segment_path(self.directory, name)).st_size
-        except FileNotFoundError:
-            return 0
+            return sum(_size(layout.segment_file(name), directory) for name in names)
+        finally:
+            os.close(directory)
+
+    def _segments(self) -> list[SegmentName]:
+        """The segments as they were listed last."""
+        return self._listed() if self._names is None else self._names
+
+    def _listed(self) -> list[SegmentName]:
+        """The segments, listed now."""
+        self._names = layout.segments(self.directory)
+        return self._names
 
     def _last_segment(self) -> Segment | None:
         """The last segment, open; None where there is none."""
-        while names := layout.segments(self.directory):
+        while names := self._listed():
             with suppress(FileNotFoundError):  # rolled, and compacted, since it was listed
                 return Segment(self.directory, names[-1])
         return None
 
     def _offset_before(self, timestamp: int) -> int:
         """An offset at or before the first with this time, from the indexes: nothing before it has that time or a later one."""
+        names = self._segments()
         while True:
-            with suppress(FileNotFoundError):  # a segment was removed, or compacted, since they were listed
-                return self._offset_before_in(layout.segments(self.directory), timestamp)
+            try:
+                return self._offset_before_in(names, timestamp)
+            except FileNotFoundError:  # a segment was removed, or compacted, since they were listed
+                names = self._listed()
 
     def _offset_before_in(self, names: list[SegmentName], timestamp: int) -> int:
         low, high = 0, len(names)
@@ -245,6 +264,13 @@ class Log:
             return entry.base_offset if entry else None
         finally:
             segment.close()
+
+
+def _size(file: str, directory: int) -> int:
+    try:
+        return os.lstat(file, dir_fd=directory).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _lies_before(limit: int, entry: IndexEntry) -> bool:

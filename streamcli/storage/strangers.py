@@ -34,7 +34,7 @@ def in_topic(topic_directory: str) -> list[str]:
     )
     for name in _names(topic_directory):
         if layout.is_partition_name(name):
-            found += _strange(os.path.join(topic_directory, name), _is_of_partition)
+            found += _strange_files(os.path.join(topic_directory, name))
     return found
 
 
@@ -80,10 +80,6 @@ def _is_named_directory(entry: os.DirEntry[str]) -> bool:
     return layout.is_topic_name(entry.name) and entry.is_dir(follow_symlinks=False)
 
 
-def _is_of_partition(entry: os.DirEntry[str]) -> bool:
-    return _begins_like(entry.name, _PARTITION) or layout.is_beside_segment(entry.name)
-
-
 def _begins_like(name: str, known: tuple[str, ...]) -> bool:
     return any(name == ours or name.startswith(f"{ours}.") for ours in known)
 
@@ -93,6 +89,18 @@ def _names(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
+
+
+def _strange_files(partition_directory: str) -> list[str]:
+    """The strange paths in a partition's directory, by name alone: it may hold tens of thousands."""
+    if os.path.islink(partition_directory):
+        return []
+    try:
+        names = [name for name in os.listdir(partition_directory) if not layout.is_beside_segment(name)]
+    except OSError:
+        return []
+    strange = [name for name in names if not name.startswith(layout.TEMPORARY) and not _begins_like(name, _PARTITION)]
+    return sorted(os.path.join(partition_directory, name) for name in strange)
 
 
 def _strange(directory: str, is_ours: Callable[[os.DirEntry[str]], bool]) -> list[str]:
