@@ -44,7 +44,7 @@ class SegmentWriter:
         self._latest = latest
         self._indexed_to = -INTERVAL
         self._codec = codec
-        self._pending = _Pending(latest, codec)
+        self._pending = _Pending(codec)
         self.index = bytearray()
         self.records = 0
 
@@ -56,17 +56,18 @@ class SegmentWriter:
         if codec != self._pending.codec:
             self._flush(header.base_offset)
             self._pending.codec = codec
-        self._latest = max(
-            self._latest, header.max_timestamp
-        )  # what comes after this batch's first records is after it
         for first in range(0, batch.count, BATCH_RECORDS):
             part = batch if batch.count <= BATCH_RECORDS else batch.take(first, min(first + BATCH_RECORDS, batch.count))
-            base = part.offsets()[0]
-            if base - self._offset > _LONGEST_SPAN:
-                self._flush(base)
+            offsets = part.offsets()
+            is_long = bool(self._pending.offsets) and header.raw_length >= BATCH_BYTES
+            if is_long or offsets[-1] - self._offset >= _LONGEST_SPAN:
+                self._flush(offsets[0])
+            if not self._pending.offsets:
+                self._pending.latest = self._latest
+            self._latest = max(self._latest, header.max_timestamp)
             self._pending.add(part, horizons and horizons[first : first + BATCH_RECORDS])
             if self._pending.size >= BATCH_BYTES or len(self._pending.offsets) >= BATCH_RECORDS:
-                self._flush(part.offsets()[-1] + 1)
+                self._flush(offsets[-1] + 1)
 
     def copy(self, header: BatchHeader, body: memoryview) -> None:
         """Take in a batch as it is."""
@@ -104,9 +105,9 @@ class SegmentWriter:
     def _flush(self, next_offset: int) -> None:
         """Write what is pending as a batch that spans up to `next_offset`, and where that is too far empty ones after it."""
         pending = self._pending
-        self._pending = _Pending(self._latest, pending.codec)
+        self._pending = _Pending(pending.codec)
         columns = pending.columns(self._offset)
-        latest = pending.latest
+        latest = pending.latest if pending.offsets else self._latest
         while self._offset < next_offset:
             until = min(next_offset, self._offset + _LONGEST_SPAN)
             if pending.offsets:
@@ -131,8 +132,8 @@ _NOTHING = Columns(0, b"", offset_deltas=[])
 class _Pending:
     """Records for the next batch. latest: the greatest timestamp in the log before them (ms); size: bytes, about."""
 
-    def __init__(self, latest: int, codec: int) -> None:
-        self.latest = latest
+    def __init__(self, codec: int) -> None:
+        self.latest = NO_TIMESTAMP
         self.codec = codec
         self.size = 0
         self.offsets: list[int] = []
@@ -143,14 +144,15 @@ class _Pending:
         self._horizons: list[int] = []
 
     def add(self, batch: RecordBatch, horizons: list[int] | None) -> None:
-        keys, values = batch.keys(), batch.values()
+        keys, values, headers = batch.keys(), batch.values(), batch.headers()
         self.offsets += batch.offsets()
         self._timestamps += batch.timestamps()
         self._keys += keys
         self._values += values
-        self._headers += batch.headers()
+        self._headers += headers
         self._horizons += horizons or [0] * batch.count
         self.size += sum(map(len, filter(None, keys))) + sum(map(len, filter(None, values))) + 16 * batch.count
+        self.size += sum(len(name) + len(value or b"") + 8 for pairs in headers for name, value in pairs)
 
     def columns(self, base_offset: int) -> Columns:
         if not self.offsets:
