@@ -74,7 +74,7 @@ class Cleaner:
         with self._cleaning(self._lock_timeout) as lock:
             appender.recover()
             appender.roll_if(lambda name, first: self._is_roll_due(name, first, now))
-            remove_leftovers(self._directory)
+            remove_leftovers(self._directory, lock)
             yield from self._apply(now, lock)
 
     @property

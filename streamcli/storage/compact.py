@@ -106,18 +106,20 @@ def compact(
     then, to raise what is to stop it: it leaves things as they were, or partly done. CorruptData where something is
     damaged, and then nothing was done.
     """
-    remove_leftovers(partition_directory)
+    remove_leftovers(partition_directory, lock)
     return _Compaction(partition_directory, policy, now, lock, check).run()
 
 
-def remove_leftovers(partition_directory: str) -> None:
-    """Remove what a compaction that died has left."""
-    durable.remove_temporaries(partition_directory, "0")
-    superseded = layout.superseded_segments(partition_directory)
-    if superseded:
-        durable.sync_directory(partition_directory)  # the names of what takes their place
-    for name in superseded:
-        _remove(partition_directory, name)
+def remove_leftovers(partition_directory: str, lock: ExclusiveLock) -> None:
+    """Remove what a compaction that died has left. lock: the append lock, so that no appender with a superseded segment open
+    finds that one still there, and the one after it gone."""
+    with lock:
+        durable.remove_temporaries(partition_directory, "0")
+        superseded = layout.superseded_segments(partition_directory)
+        if superseded:
+            durable.sync_directory(partition_directory)  # the names of what takes their place
+        for name in superseded:
+            _remove(partition_directory, name)
 
 
 def _remove(directory: str, name: SegmentName) -> None:
@@ -140,6 +142,10 @@ def _stamp(path: str) -> tuple[int, int, int]:
     """By which a file is known to be the same, and not written since."""
     status = os.stat(path)
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+class _SourceChanged(Exception):
+    """A source is not what was read any more."""
 
 
 class _Compaction:
@@ -237,10 +243,15 @@ class _Compaction:
             segment.close()
 
     def _write(self, sources: list[_Source], survivors: Survivors) -> Compacted | None:
-        done = [written for group in self._groups(sources) if (written := self._replace(group, survivors)) is not None]
-        if not done:
-            return None
-        return Compacted(*map(sum, zip(*done, strict=True)))
+        done = []
+        with suppress(
+            _SourceChanged
+        ):  # and no later one is written: a tombstone there may be what deletes a record here
+            for group in self._groups(sources):
+                written = self._replace(group, survivors)
+                if written is not None:
+                    done.append(written)
+        return Compacted(*map(sum, zip(*done, strict=True))) if done else None
 
     def _groups(self, sources: list[_Source]) -> Iterator[list[_Source]]:
         """Sources in a row that are to become one. One that is large, and stays as it is, is left alone; and nothing is
@@ -260,7 +271,7 @@ class _Compaction:
             yield from _worthwhile(group)
 
     def _replace(self, group: list[_Source], survivors: Survivors) -> Compacted | None:
-        """Put one compacted segment in the place of a group; None where there is nothing to do, or somebody else was about it."""
+        """Put one compacted segment in the place of a group; None where there is nothing to do."""
         name = SegmentName.of(group[0].name.base_offset, group[-1].end)
         if len(group) == 1 and not group[0].is_changed:
             if name != group[0].name:
@@ -279,8 +290,10 @@ class _Compaction:
                 writer.close()
             size = os.stat(temporary).st_size
             with self._lock:
-                if not self._is_unchanged(group):
-                    return None
+                self._check_unchanged(group)
+                durable.remove_file(
+                    layout.index_path(self._directory, name)
+                )  # one of the same name, whose entries lead astray
                 durable.place_file(temporary, path)
                 for source in group:
                     if source.name != name:
@@ -328,21 +341,21 @@ class _Compaction:
     def _rename(self, source: _Source, name: SegmentName) -> None:
         """Give a segment that stays as it is the name of a compacted one."""
         with self._lock:
-            if self._is_unchanged([source]):
-                old = source.name
-                durable.place_file(
-                    layout.segment_path(self._directory, old), layout.segment_path(self._directory, name)
-                )
-                with suppress(OSError):  # else it is made anew
-                    durable.rename_file(
-                        layout.index_path(self._directory, old), layout.index_path(self._directory, name)
-                    )
+            self._check_unchanged([source])
+            old = source.name
+            durable.place_file(layout.segment_path(self._directory, old), layout.segment_path(self._directory, name))
+            with suppress(OSError):  # else it is made anew
+                durable.rename_file(layout.index_path(self._directory, old), layout.index_path(self._directory, name))
 
-    def _is_unchanged(self, group: list[_Source]) -> bool:
-        """Whether nobody has removed, compacted or repaired the sources since. Under the append lock."""
-        with suppress(FileNotFoundError):
-            return all(_stamp(layout.segment_path(self._directory, source.name)) == source.stamp for source in group)
-        return False
+    def _check_unchanged(self, group: list[_Source]) -> None:
+        """_SourceChanged where somebody has removed or repaired a source since. Under the append lock."""
+        for source in group:
+            try:
+                is_changed = _stamp(layout.segment_path(self._directory, source.name)) != source.stamp
+            except FileNotFoundError:
+                is_changed = True
+            if is_changed:
+                raise _SourceChanged
 
     def _put_index(self, name: SegmentName, index: bytes) -> None:
         with suppress(OSError):  # else it is made anew
