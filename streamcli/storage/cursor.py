@@ -180,6 +180,8 @@ class Cursor:
             if number < 0 and (start := self._pass_removed(offset)) > offset:
                 self.offset = offset = start
                 continue
+            if number < 0 and self._refreshed():  # a long listing can miss what is renamed meanwhile
+                continue
             self._seek_within(offset)
             if number < 0:
                 self._expected = offset  # what is missing is told where it should lie
@@ -340,7 +342,8 @@ class Cursor:
 
     def _may_have_rolled(self, segment: Segment) -> bool:
         """Whether another segment may follow: it is there, or was compacted or removed already, but not before the open one."""
-        following = layout.segment_path(self._directory, SegmentName.of(self.offset))
+        offset = self.offset if self._expected is None else self._expected
+        following = layout.segment_path(self._directory, SegmentName.of(offset))
         return os.path.exists(following) or not os.path.exists(segment.path)
 
     def _next_segment(self) -> bool:
@@ -359,8 +362,9 @@ class Cursor:
             return False
         name = self._holding(offset, segment)
         if name is None:
-            offset = self._pass_removed(offset)
+            self._expected = offset = self._pass_removed(offset)
             name = self._holding(offset, segment)
+        self.offset = max(self.offset, offset)
         if name is None:
             self._check_gap(segment, offset)
             return False
@@ -370,7 +374,6 @@ class Cursor:
             self._open(name)
         except FileNotFoundError:  # removed since the names were listed
             return self._refreshed()
-        self.offset = max(self.offset, offset)
         self._seek_within(self.offset)
         return True
 
@@ -379,9 +382,8 @@ class Cursor:
         while True:
             number = self._last_from(offset)
             name = self._segments[max(number, 0)]
-            if number >= 0 and (name.base_offset == offset or (name.end_offset or 0) > offset):
-                return name
-            if number >= 0 and name.end_offset is None and name != done.name:
+            is_other = number >= 0 and name != done.name
+            if is_other and (name.base_offset == offset or name.end_offset is None or name.end_offset > offset):
                 return name
             if not self._refreshed():
                 return None
@@ -391,7 +393,9 @@ class Cursor:
         start = read_log_start(self._directory)
         if start is None or start <= offset:
             return offset
-        self.lost.append(RemovedRecords(self._directory, first=offset, next_offset=start))
+        until = start if self.end is None else min(start, self.end.offset)
+        if until > offset:
+            self.lost.append(RemovedRecords(self._directory, first=offset, next_offset=until))
         return start
 
     def _check_gap(self, done: Segment, offset: int) -> None:
@@ -404,7 +408,7 @@ class Cursor:
         """List the segments anew; whether there are others than before."""
         before = self._segments
         try:
-            self._segments = self._listed()
+            self._segments = self._listed() or before
         except FileNotFoundError:  # the topic was deleted: what is open can still be read
             return False
-        return self._segments != before and bool(self._segments)
+        return self._segments != before

@@ -28,7 +28,8 @@ def lookup(
 def rebuild_index(partition_directory: str, segment: Segment) -> bool:
     """Make the index of a closed segment again by reading its headers, once; False where we may not write.
 
-    Safe beside others that do the same: all write the same bytes, and each replaces the file atomically.
+    Safe beside others that do the same: all write the same bytes, and each replaces the file atomically. A segment that is
+    open and was compacted or removed since has no index any more.
     """
     latest = max_timestamp_before(partition_directory, segment.base_offset)
     entries = []
@@ -38,6 +39,8 @@ def rebuild_index(partition_directory: str, segment: Segment) -> bool:
             entries.append(encode_entry(header, latest))
             indexed_to = header.position
         latest = max(latest, header.max_timestamp)
+    if not segment.is_at_path():
+        return False
     try:
         path = layout.index_path(partition_directory, segment.name)
         durable.replace_file(path, b"".join(entries))

@@ -70,6 +70,13 @@ class Segment:
         """Bytes in the file now."""
         return os.fstat(self.fd).st_size
 
+    def is_at_path(self) -> bool:
+        """Whether the file is still the one of its name: not compacted since, nor removed."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fd))
+        except FileNotFoundError:
+            return False
+
     def forget(self) -> None:
         self._buffer = memoryview(b"")
 
