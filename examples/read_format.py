@@ -7,7 +7,7 @@ Prints the values of a partition's records, a line each (a null as an empty line
 `streamcli consume --json` prints. Takes no lock, writes nothing, and works beside producers. Damage is reported on
 standard error with file, position and the offsets lost, and passed by; the exit status is then 6.
 
-Needs Python, and the packages msgpack and crc32c.
+Needs Python, and the packages msgpack and crc32c. Of compressed batches it reads those by gzip; at others it stops, and says so.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import signal
 import struct
 import sys
 import time
+import zlib
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -30,6 +31,8 @@ from crc32c import crc32c
 HEADER = struct.Struct("<4sBBHIIQQIIqqQQIIII")
 assert HEADER.size == 88
 MAGIC = b"\xd7SCB"
+GZIP = 1
+OTHER_CODECS = {2: "snappy", 3: "lz4", 4: "zstd"}
 KNOWN_COLUMNS = 1 | 2 | 4 | 8 | 16 | 32 | 64
 LOST = 0x8000
 
@@ -229,7 +232,22 @@ def read_batch(fd: int, position: int) -> Batch:
         raise Unfinished(f"position {position}: cut short")
     if crc32c(body) != header.body_crc and not header.columns & LOST:
         raise Invalid(f"position {position}: the body fails its checksum", header)
-    return Batch(header, body)
+    return Batch(header, body if header.codec == 0 else decompressed(header, body))
+
+
+def decompressed(header: Header, body: bytes) -> bytes:
+    """The body before compression; no more is made of it than the header says."""
+    if header.codec != GZIP:
+        name = OTHER_CODECS.get(header.codec, f"codec {header.codec}")
+        sys.exit(f"read_format: position {header.position}: compressed with {name}, which this reader does not know")
+    decompressor = zlib.decompressobj(wbits=31)
+    try:
+        raw = decompressor.decompress(body, header.raw_length + 1)
+    except zlib.error as error:
+        raise Invalid(f"position {header.position}: {error}", header) from None
+    if len(raw) != header.raw_length or not decompressor.eof or decompressor.unused_data:
+        raise Invalid(f"position {header.position}: the body is not as long as its header says", header)
+    return raw
 
 
 def check_header(data: bytes, position: int) -> Header:
@@ -240,8 +258,11 @@ def check_header(data: bytes, position: int) -> Header:
         raise Invalid(f"position {position}: the header fails its checksum")
     if header.position != position or header.last_offset_delta + 1 < header.record_count:
         raise Invalid(f"position {position}: not a batch of this place")
-    if header.version != 1 or header.codec != 0 or header.columns & ~(KNOWN_COLUMNS | LOST):
+    if header.version != 1 or header.columns & ~(KNOWN_COLUMNS | LOST):
         sys.exit(f"read_format: position {position}: a newer format than this reader knows")
+    most = max(16 << 20, 1024 * header.body_length) if header.codec else header.body_length
+    if header.raw_length > most:
+        raise Invalid(f"position {position}: {header.body_length} bytes cannot hold {header.raw_length}")
     return header
 
 

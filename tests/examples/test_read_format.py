@@ -64,6 +64,23 @@ def test_several_segments(log_directory: Path):
     same(log_directory, "t")
 
 
+def test_what_gzip_compressed_is_read_too(log_directory: Path):
+    ok("produce", "t", "-z", "gzip", stdin=b"a line that is there often\n" * 99)
+    ok("produce", "t", "-z", "gzip", "-K", ":", stdin=b"a:1\nb:2\nc:\n" * 99)
+    ok("produce", "t", stdin=b"last\n")
+    same(log_directory, "t")
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_what_it_cannot_decompress_it_does_not_leave_out(log_directory: Path, codec: str):
+    ok("produce", "t", stdin=b"first\n")
+    ok("produce", "t", "-z", codec, stdin=b"a line that is there often\n" * 99)
+    ok("produce", "t", stdin=b"last\n")
+    result = run_example("read_format.py", str(log_directory), "t")
+    assert (result.status, result.out) == (1, b"first\n")
+    assert f"compressed with {codec}, which this reader does not know" in result.err
+
+
 def test_an_empty_topic(log_directory: Path):
     ok("topics", "create", "t")
     assert read(log_directory, "t") == b""
