@@ -31,7 +31,7 @@ from streamcli.cli.values import format_time
 from streamcli.engine.consume import Source, find_sources, is_glob
 from streamcli.engine.dump import Dumped, dump_partitions, dump_segment
 from streamcli.record.batch import Record
-from streamcli.record.errors import CorruptData, NotFound, UsageError
+from streamcli.record.errors import CorruptData, NotFound, UnsupportedBatch, UsageError
 from streamcli.storage.dump import (
     CHECKPOINT,
     DAMAGED,
@@ -62,6 +62,7 @@ class Dump:
         self._output = output
         self._titled: str | None = None
         self.damaged = 0
+        self.unsupported = 0  # else the status for batches that are whole, and cannot be taken apart here
 
     def segments(self, found: Iterable[Dumped]) -> None:
         """The batches of segments, or with --records what is in them."""
@@ -110,6 +111,9 @@ class Dump:
         except CorruptData as damage:
             self.damaged += 1
             complain(str(damage))
+        except UnsupportedBatch as error:
+            self.unsupported = error.status
+            complain(str(error))
 
     def _json(self, fields: dict[str, Any]) -> None:
         self._output.write(json_module.dumps(fields, separators=(",", ":")).encode() + b"\n")
@@ -135,7 +139,7 @@ def run(context: Context, **flags: Any) -> int:
     if dump.damaged:
         pieces = "a piece is" if dump.damaged == 1 else f"{dump.damaged} pieces are"
         context.notice(f"{pieces} damaged: `streamcli verify` says which records that costs")
-    return CorruptData.status if dump.damaged else 0
+    return CorruptData.status if dump.damaged else dump.unsupported
 
 
 def _is_file(context: Context, name: str) -> bool:

@@ -7,14 +7,18 @@ from typing import Any, NamedTuple
 from streamcli.cli.values import format_time
 from streamcli.engine.dump import Dumped
 from streamcli.storage.checkpoint import Checkpoint
+from streamcli.storage.codec import NUMBERS
 from streamcli.storage.dump import DAMAGED, OK, Entry
 from streamcli.storage.durable import is_this_boot
 from streamcli.storage.format import (
     CODEC_NONE,
     COMMON_HEADERS,
     COMMON_KEY,
+    DELETE_HORIZONS,
     HEADERS,
     KEYS,
+    KNOWN_COLUMNS,
+    LOST,
     NO_TIMESTAMP,
     OFFSETS,
     TIMESTAMPS,
@@ -28,7 +32,10 @@ _COLUMNS = {
     KEYS: "keys",
     COMMON_HEADERS: "common_headers",
     HEADERS: "headers",
+    DELETE_HORIZONS: "delete_horizons",
 }
+
+_CODECS = {CODEC_NONE: "none"} | {number: name for name, number in NUMBERS.items()}
 
 
 class Column(NamedTuple):
@@ -88,11 +95,14 @@ def _timestamp(timestamp: int) -> int | None:
 
 
 def _columns(header: BatchHeader) -> list[str]:
-    return [name for bit, name in _COLUMNS.items() if header.columns & bit] if not header.is_lost else []
+    """The names of the columns, and as a number what has none here."""
+    unknown = header.columns & ~(KNOWN_COLUMNS | LOST)
+    names = [name for bit, name in _COLUMNS.items() if header.columns & bit]
+    return [*names, hex(unknown)] if unknown else names
 
 
 def _codec(header: BatchHeader) -> str:
-    return "none" if header.codec == CODEC_NONE else str(header.codec)
+    return _CODECS.get(header.codec, str(header.codec))
 
 
 def batch_cells(dumped: Dumped) -> list[str]:

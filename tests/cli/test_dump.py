@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crc32c import crc32c
 
 from streamcli.storage.format import HEADER_SIZE
 from tests.security.forked import ok, run
@@ -59,6 +60,27 @@ def test_batches_of_a_topic_and_of_its_file(segment: Path) -> None:
     assert dumped(str(segment)) == batches
     ok("produce", "t", "-K", ":", "-H", "a=b", stdin=b"k:v\n")
     assert dumped("t", "-o", "30")[0]["columns"] == ["keys", "common_headers"]
+
+
+def test_a_compressed_batch_is_checked_as_it_is_stored(segment: Path) -> None:
+    ok("produce", "t", "-z", "gzip", stdin=b"again and " * 100)
+    *_, batch = dumped("t")
+    assert batch["codec"] == "gzip"
+    assert batch["body_length"] < batch["raw_length"]
+    assert ok("dump", str(segment), "--records").endswith(b"again and \n")
+    flip(segment, batch["position"] + HEADER_SIZE + 12)
+    assert dumped("t", status=6)[-1]["state"] == "damaged"
+
+
+def test_records_that_cannot_be_taken_apart_here_hide_no_others(segment: Path) -> None:
+    data, second = bytearray(segment.read_bytes()), dumped("t")[1]["position"]
+    data[second + 7] |= 0x10  # a column of a later format, the header's checksum put right
+    data[second + 84 : second + 88] = crc32c(bytes(data[second : second + 84])).to_bytes(4, "little")
+    segment.write_bytes(data)
+    assert [batch["columns"] for batch in dumped("t")] == [[], ["0x1000"], []]
+    result = run("dump", "t", "--records", "--json")
+    assert (result.status, result.out.count(b"\n")) == (1, 20)
+    assert "upgrade" in result.err
 
 
 def test_text_has_a_line_for_each_batch_in_columns(segment: Path) -> None:
