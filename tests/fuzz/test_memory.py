@@ -15,6 +15,7 @@ from streamcli.cli import envelope
 from streamcli.record.batch import Columns
 from streamcli.storage import layout
 from streamcli.storage.body import encode_batch
+from streamcli.storage.codec import GZIP, ZSTD, compress
 from streamcli.storage.format import BatchHeader
 from tests.support.command import STREAMCLI, ok, run
 from tests.support.waiting import DEADLINE
@@ -30,7 +31,10 @@ CLAIMS = {
     "length": {"body_length": 2**32 - 1, "raw_length": 2**32 - 1},
     "values": {"values_length": 2**32 - 1},
     "raw length": {"raw_length": 2**32 - 1},
+    "raw length, compressed": {"raw_length": 2**32 - 1, "codec": GZIP},
+    "as much as it may": {"raw_length": 16 << 20, "codec": ZSTD},
 }
+BODIES = {"arrays in arrays": BOMB, "as much as it may": compress(ZSTD, bytes(64 << 20))}
 
 
 def under_limit(*words: str) -> list[str]:
@@ -58,7 +62,7 @@ READS = [
 def test_reading_what_claims_to_be_huge(log_directory: Path, claim: str):
     made = Columns(1, [b"a"])
     header, buffers = encode_batch(made, position=0, base_offset=0, timestamp=5)
-    body = BOMB if claim == "arrays in arrays" else b"".join(buffers[1:])
+    body = BODIES.get(claim, b"".join(buffers[1:]))
     header = header_of(made, body)._replace(min_timestamp=5, max_timestamp=5)
     write_segment(log_directory, header._replace(**CLAIMS.get(claim, {})), body)
     for words in READS:
