@@ -122,6 +122,7 @@ class Production:
             compress=options.compress,
             clock=now_ms,
             warn=complain,
+            is_stopping=lambda: context.stop.pending is not None,
         )
         self._started = time.monotonic()
         self._bytes = 0

@@ -39,7 +39,7 @@ class Producer:
     partition: the one to write to, None to go by key. sync: when records become durable: SYNC_BATCH before `append`
     returns, SYNC_EXIT at `finish` and within SYNC_INTERVAL while `tick` is called, SYNC_NONE never. clock: ms since
     the epoch; warn: takes a line for the user. compress: the codec, as in compression.type, which holds where it is None;
-    UnsupportedBatch when that is not installed.
+    UnsupportedBatch when that is not installed. is_stopping: asked while a partition is cleaned, which is then broken off.
 
     appended and durable count records of the input, from its beginning; `scattered` counts those after `appended`
     that were written to other partitions before one failed.
@@ -55,6 +55,7 @@ class Producer:
         compress: str | None = None,
         clock: Callable[[], int],
         warn: Callable[[str], None],
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._current = CurrentConfig(directory, topic)
         self._config = self._current.get()
@@ -69,6 +70,7 @@ class Producer:
         self._lock_timeout = directory.lock_timeout
         self._clock = clock
         self._warn = warn
+        self._is_stopping = is_stopping
         self._sticky = StickyPartitioner()
         self._appenders: dict[int, Appender] = {}
         self._dirty: set[int] = set()
@@ -181,7 +183,8 @@ class Producer:
             self._sync_all()  # it may take longer than a record waits for its fsync
         for partition in rolled:
             self._appenders[partition].has_rolled = False
-            cleaner = Cleaner(self._paths(partition), policy, lock_timeout=self._lock_timeout)
+            timeout = self._lock_timeout
+            cleaner = Cleaner(self._paths(partition), policy, lock_timeout=timeout, is_stopping=self._is_stopping)
             try:
                 for _ in cleaner.clean_after_roll(self._clock()):
                     pass

@@ -46,8 +46,8 @@ class CleaningPolicy(NamedTuple):
 
 
 class Cleaner:
-    """Cleans one partition. lock_timeout: seconds that it waits for a lock; check: called now and then while it compacts,
-    to raise what is to stop it.
+    """Cleans one partition. lock_timeout: seconds that it waits for a lock; is_stopping: asked now and then while it
+    compacts; what is not compacted then is left.
 
     Busy where another process cleans the partition; CorruptData where damage stands in the way.
     """
@@ -58,12 +58,12 @@ class Cleaner:
         policy: CleaningPolicy,
         *,
         lock_timeout: float,
-        check: Callable[[], None] = lambda: None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._directory = partition_directory
         self._policy = policy
         self._lock_timeout = lock_timeout
-        self._check = check
+        self._is_stopping = is_stopping
 
     def clean(self, appender: Appender, now: int) -> Iterator[Removed | Compacted]:
         """Apply the policy now; yields what was done. now: ms since the epoch.
@@ -133,7 +133,7 @@ class Cleaner:
             if removed.segments:
                 yield removed
         if compaction is not None:
-            compacted = compact(self._directory, compaction, now=now, lock=lock, check=self._check)
+            compacted = compact(self._directory, compaction, now=now, lock=lock, is_stopping=self._is_stopping)
             if compacted is not None:
                 yield compacted
 

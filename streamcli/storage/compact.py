@@ -98,16 +98,16 @@ def compact(
     *,
     now: int,
     lock: ExclusiveLock,
-    check: Callable[[], None] = lambda: None,
+    is_stopping: Callable[[], bool],
 ) -> Compacted | None:
     """Compact the closed segments; None when there is nothing to do. To be called by one process at a time.
 
-    now: ms since the epoch; lock: the append lock, taken for each file that is put in its place; check: called now and
-    then, to raise what is to stop it: it leaves things as they were, or partly done. CorruptData where something is
+    now: ms since the epoch; lock: the append lock, taken for each file that is put in its place; is_stopping: asked
+    now and then; it then leaves things as they were, or partly done. CorruptData where something is
     damaged, and then nothing was done.
     """
     remove_leftovers(partition_directory, lock)
-    return _Compaction(partition_directory, policy, now, lock, check).run()
+    return _Compaction(partition_directory, policy, now, lock, is_stopping).run()
 
 
 def remove_leftovers(partition_directory: str, lock: ExclusiveLock) -> None:
@@ -148,36 +148,36 @@ class _SourceChanged(Exception):
     """A source is not what was read any more."""
 
 
+class _Stopped(Exception):
+    """Somebody wants this to end."""
+
+
 class _Compaction:
     """One run over a partition."""
 
     def __init__(
-        self, directory: str, policy: CompactionPolicy, now: int, lock: ExclusiveLock, check: Callable[[], None]
+        self, directory: str, policy: CompactionPolicy, now: int, lock: ExclusiveLock, is_stopping: Callable[[], bool]
     ) -> None:
         self._directory = directory
         self._policy = policy
         self._now = now
         self._lock = lock
-        self._check = check
+        self._is_stopping = is_stopping
         self._due: set[SegmentName] = set()
         self._counts: dict[SegmentName, int] = {}
 
     def run(self) -> Compacted | None:
-        sources = _closed(self._directory)
-        if not any(source.name.end_offset is None or self._has_expired(source) for source in sources):
-            return None
-        try:
-            survivors = newest_of_keys(lambda: self._read(sources), memory=KEY_MEMORY)
-            return self._write(self._counted(sources, survivors), survivors)
-        except FileNotFoundError:  # retention was faster
-            return None
+        with suppress(_Stopped, FileNotFoundError):  # retention may be faster
+            sources = _closed(self._directory)
+            if any(source.name.end_offset is None or self._has_expired(source) for source in sources):
+                survivors = newest_of_keys(lambda: self._read(sources), memory=KEY_MEMORY)
+                return self._write(self._counted(sources, survivors), survivors)
+        return None
 
     def _has_expired(self, source: _Source) -> bool:
         """Whether a tombstone in a compacted segment has to go now."""
         marked = (batch for _, _, batch in self._batches(source, only=DELETE_HORIZONS) if batch is not None)
-        with suppress(FileNotFoundError):
-            return any(0 < horizon <= self._now for batch in marked for horizon in batch.columns.delete_horizons or ())
-        return False
+        return any(0 < horizon <= self._now for batch in marked for horizon in batch.columns.delete_horizons or ())
 
     def _read(self, sources: list[_Source]) -> Iterator[RecordBatch]:
         """All batches, as the search for the newest needs them; it is seen along the way what is due."""
@@ -226,7 +226,8 @@ class _Compaction:
             for header in segment.headers(0, source.size):
                 if header.base_offset != offset:
                     break
-                self._check()
+                if self._is_stopping():
+                    raise _Stopped
                 wanted = header.record_count and (not only or header.columns & only)
                 if wanted:
                     body = segment.body_of(header)
