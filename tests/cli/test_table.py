@@ -139,9 +139,9 @@ def test_no_key_is_missed_beside_producers_and_compaction() -> None:
             cleanings.append(run("topics", "clean", "t"))
 
     with started("produce", "t", "-K", ":", "--rate", "3000") as producer:
-        workers = [threading.Thread(target=produce, args=[producer]), threading.Thread(target=clean)]
-        for worker in workers:
-            worker.start()
+        feeder, cleaner = threading.Thread(target=produce, args=[producer]), threading.Thread(target=clean)
+        feeder.start()
+        cleaner.start()
         before = dict.fromkeys(keys, 0)
         try:
             for number in range(5):
@@ -154,9 +154,9 @@ def test_no_key_is_missed_beside_producers_and_compaction() -> None:
                     before[key] = int(value)
         finally:
             stop.set()
+            cleaner.join()  # before the kill, of which it would tell
             producer.kill()
-            for worker in workers:
-                worker.join()
+            feeder.join()
     assert {(cleaned.status, cleaned.err) for cleaned in cleanings} == {(0, "")}
     assert any(cleaned.out for cleaned in cleanings)
     last = dict(line.split(b"\t") for line in ok("consume", "t", "-K", r"\t").splitlines())
