@@ -8,14 +8,15 @@ from streamcli.cli.context import Context, complain, now_ms
 from streamcli.cli.values import format_size, parse_range
 from streamcli.engine.clean import Cleaned, Cleaning
 from streamcli.engine.consume import matching_topics
-from streamcli.record.errors import CorruptData, StreamcliError, UsageError
+from streamcli.record.errors import Busy, CorruptData, StreamcliError, UsageError
 from streamcli.record.range import END, LAST, Bound
 from streamcli.storage.compact import Compacted
 from streamcli.storage.retention import Removed
 
 
 def clean(context: Context, topics: list[str], json: bool) -> int:
-    """Clean the topics named, or all; each thing done is a line. The status of the first error, with damage before others."""
+    """Clean the topics named, or all; each thing done is a line. The status of the first error: damage before others, and
+    what was busy after them."""
     directory = context.open()
     names = matching_topics(directory, topics) if topics else directory.topics()
     for name in names:
@@ -27,7 +28,7 @@ def clean(context: Context, topics: list[str], json: bool) -> int:
             continue
         complain(f"{_place(cleaned)} was not cleaned: {_reason(cleaned.done)}")
         statuses.append(cleaned.done.status if isinstance(cleaned.done, StreamcliError) else 1)
-    return CorruptData.status if CorruptData.status in statuses else next(iter(statuses), 0)
+    return min(statuses, key=lambda status: (status != CorruptData.status, status == Busy.status), default=0)
 
 
 def trim(context: Context, name: str, before: str | None, partitions: list[int], json: bool) -> int:
