@@ -14,7 +14,6 @@ import pytest
 
 from tests.support.command import finish, ok, refused, run, started
 
-
 USERS = [("ann", "1"), ("bob", "2"), ("ann", "3"), ("cy", ""), ("eve", "5"), ("bob", None), (None, "no key")]
 
 
