@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context, complain, now_ms
+from streamcli.cli.main import describe_os_error
 from streamcli.cli.prometheus import exposition, group_families, topic_families
 from streamcli.cli.table import print_table
 from streamcli.cli.values import format_size, format_time
@@ -43,41 +47,44 @@ class Found:
         self.status = 0
         self.topics: list[TopicStats] = []
         for topic in matching_topics(directory, topics) if topics else directory.topics():
-            try:
+            if topic in topics and not self._has_topic(topic):
+                directory.config(topic)  # says that there is none
+            with self._leaving_out(topic, partial(self._has_topic, topic)):
                 self.topics.append(topic_stats(directory, topic))
-            except (FileNotFoundError, NotFound):
-                if topic in topics:
-                    raise  # else it was deleted meanwhile
-            except StreamcliError as error:
-                self._tell(error)
 
     def groups(self) -> list[GroupStats]:
-        """The groups that consume these topics, and all others where no topics were chosen."""
+        """All groups, as far as they consume these topics."""
         chosen = {topic.topic for topic in self.topics}
-        found = []
+        found: list[GroupStats] = []
         for group in group_admin.group_names(self._directory):
-            try:
+            with self._leaving_out(f"group {group}", partial(self._has_group, group)):
                 found.append(group_stats(self._directory, group, chosen, self.now))
-            except NotFound:
-                continue  # deleted meanwhile
-            except StreamcliError as error:
-                self._tell(error)
         return found
 
     def recent(self, topic: TopicStats) -> Recent:
         """What was appended to a topic in the last minute and the last hour."""
-        try:
+        windows: list[Appended] = []
+        with self._leaving_out(f"what came to {topic.topic}", partial(self._has_topic, topic.topic)):
             windows = [appended(self._directory, topic, self.now - window) for window in (MINUTE, HOUR)]
-        except (FileNotFoundError, NotFound):
-            return Recent(None, None)
-        except StreamcliError as error:
-            self._tell(error)
-            return Recent(None, None)
-        return Recent(*windows)
+        return Recent(*windows) if windows else Recent(None, None)
 
-    def _tell(self, error: StreamcliError) -> None:
-        complain(str(error))
-        self.status = error.status
+    def _has_topic(self, topic: str) -> bool:
+        return topic in self._directory.topics(topic)
+
+    def _has_group(self, group: str) -> bool:
+        return group in group_admin.group_names(self._directory)
+
+    @contextmanager
+    def _leaving_out(self, what: str, is_there: Callable[[], bool]) -> Iterator[None]:
+        """An error within is told, unless `what` was deleted meanwhile. Damage is the status before others."""
+        try:
+            yield
+        except (StreamcliError, OSError) as error:
+            if isinstance(error, NotFound | FileNotFoundError) and not is_there():
+                return
+            reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            complain(f"{what} is left out: {reason}")
+            self.status = max(self.status, StreamcliError.status if isinstance(error, OSError) else error.status)
 
 
 def run(context: Context, topics: list[str], json: bool, prometheus: bool) -> int:
