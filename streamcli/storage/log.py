@@ -16,7 +16,7 @@ from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
 from streamcli.storage.index import INTERVAL, IndexEntry
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start
-from streamcli.storage.lookup import lookup
+from streamcli.storage.lookup import lookup, rebuild_indexes
 from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
@@ -103,25 +103,22 @@ class Log:
             cursor.close()
 
     def offset_at(self, timestamp: int, end: Mark) -> int:
-        """The first offset before `end` whose record has this time (ms) or a later one; else `end`'s offset."""
-        cursor = self.cursor(self._offset_before(timestamp), end)
+        """The first offset before `end` whose record has this time (ms) or a later one; else `end`'s offset.
+
+        Records are read from the last index entry on that has only earlier times before it, up to the next one at most. More
+        is read only where the times of removed records are in the indexes, once: these are made again then.
+        """
+        start = self._offset_before(timestamp)
+        cursor = self.cursor(start, end)
+        passed: list[SegmentName] = []
         try:
-            while (header := cursor.peek()) is not None:
-                if header.max_timestamp < timestamp:
-                    cursor.pass_by()
-                    continue
-                if header.min_timestamp >= timestamp and header.record_count == header.last_offset_delta + 1:
-                    return header.base_offset
-                batch = cursor.take()
-                if batch is None:
-                    continue
-                pairs = zip(batch.offsets(), batch.timestamps(), strict=True)
-                found = next((offset for offset, time in pairs if time >= timestamp), None)
-                if found is not None:
-                    return found
+            found = _first_at(cursor, timestamp, passed)
         finally:
             cursor.close()
-        return end.offset
+        from_beginning = bool(passed) and start <= max(passed[0].base_offset, self.start())
+        if passed[1:-1] or (from_beginning and passed[:-1]):
+            rebuild_indexes(self.directory, passed[:-1])
+        return end.offset if found is None else found
 
     def headers_backwards(self, start: int, end: Mark) -> Iterator[BatchHeader]:
         """The batch headers from the last before `end` back to the one that holds offset `start`, a piece at a time."""
@@ -271,6 +268,24 @@ def _size(file: str, directory: int) -> int:
         return os.lstat(file, dir_fd=directory).st_size
     except FileNotFoundError:
         return 0
+
+
+def _first_at(cursor: Cursor, timestamp: int, passed: list[SegmentName]) -> int | None:
+    """The first offset with this time or a later one from the cursor on; `passed` gets the segments that were looked into."""
+    while (header := cursor.peek()) is not None:
+        if passed[-1:] != [cursor.segment]:
+            passed.append(cursor.segment)
+        if header.max_timestamp < timestamp:
+            cursor.pass_by()
+            continue
+        if header.min_timestamp >= timestamp and header.record_count == header.last_offset_delta + 1:
+            return max(header.base_offset, cursor.offset)
+        batch = cursor.take()
+        pairs = zip(batch.offsets(), batch.timestamps(), strict=True) if batch is not None else ()
+        found = next((offset for offset, time in pairs if time >= timestamp), None)
+        if found is not None:
+            return found
+    return None
 
 
 def _lies_before(limit: int, entry: IndexEntry) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 
 from streamcli.storage import durable, layout
 from streamcli.storage.format import InvalidBatch
 from streamcli.storage.index import INTERVAL, IndexEntry, SparseIndex, encode_entry
+from streamcli.storage.layout import SegmentName
+from streamcli.storage.log_start import read_log_start
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import max_timestamp_before
 
@@ -28,25 +31,41 @@ def lookup(
 def rebuild_index(partition_directory: str, segment: Segment) -> bool:
     """Make the index of a closed segment again by reading its headers, once; False where we may not write.
 
-    Safe beside others that do the same: all write the same bytes, and each replaces the file atomically. A segment that is
-    open and was compacted or removed since has no index any more.
+    Safe beside others that do the same: all write the same bytes, and each replaces the file atomically.
     """
     latest = max_timestamp_before(partition_directory, segment.base_offset)
+    return _rebuild(partition_directory, segment, latest) is not None
+
+
+def rebuild_indexes(partition_directory: str, names: list[SegmentName]) -> None:
+    """Make the indexes of closed segments, which follow each other, again, without the times of records that are gone: one
+    of them may have been far ahead, and have hidden all times after it. As far as we may write."""
+    latest = max_timestamp_before(partition_directory, names[0].base_offset)
+    for name in names:
+        with suppress(FileNotFoundError), closing(Segment(partition_directory, name)) as segment:
+            found = _rebuild(partition_directory, segment, latest)
+            if found is None:
+                return
+            latest = found
+
+
+def _rebuild(partition_directory: str, segment: Segment, latest: int) -> int | None:
+    """The greatest timestamp up to the segment's end, from that up to its beginning; None where we may not write."""
     entries = []
     indexed_to = -INTERVAL
+    start = read_log_start(partition_directory) or 0
     for header in segment.headers_past_damage(0, segment.size()):
         if header.position - indexed_to >= INTERVAL:
             entries.append(encode_entry(header, latest))
             indexed_to = header.position
-        latest = max(latest, header.max_timestamp)
-    if not segment.is_at_path():
-        return False
+        if header.next_offset > start:
+            latest = max(latest, header.max_timestamp)
     try:
         path = layout.index_path(partition_directory, segment.name)
         durable.replace_file(path, b"".join(entries))
     except OSError:
-        return False
-    return True
+        return None
+    return latest
 
 
 def _look(directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool]) -> tuple[IndexEntry | None, bool]:

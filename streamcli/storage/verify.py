@@ -54,6 +54,7 @@ class PartitionCheck:
         self._index: _IndexCheck | None = None
         self._unmended: SegmentName | None = None  # the segment whose index the first append of this boot will mend
         self._inexact: str | None = None  # the last segment in which something was not read
+        self._start = 0  # the log start offset: the times of records before it need not be in the indexes
         self._latest = NO_TIMESTAMP
 
     def problems(self) -> Iterator[Problem]:
@@ -79,6 +80,7 @@ class PartitionCheck:
         checkpoint, problem = _read_checkpoint(self._directory)
         if problem is not None:
             yield problem
+        self._start = log.start()
         tail = log.tail()
         if checkpoint is None or not durable.is_this_boot(checkpoint.boot_id):
             self._unmended = SegmentName.of(tail.end.segment)
@@ -156,7 +158,8 @@ class PartitionCheck:
             self._index = _IndexCheck(self._directory, name)
         is_exact = self._inexact != layout.segment_path(self._directory, name)
         self._index.see(header, self._latest, is_exact=is_exact)
-        self._latest = max(self._latest, header.max_timestamp)
+        if header.next_offset > self._start:
+            self._latest = max(self._latest, header.max_timestamp)
 
     def _close_index(self) -> Iterator[Problem]:
         if self._index is not None:
