@@ -17,11 +17,13 @@ class CommandFailed(Exception):
 
 
 class Finished(NamedTuple):
-    """seconds: from start to end; peak: bytes of memory at most; output: its standard output."""
+    """seconds: from start to end; peak: bytes of memory at most; output: its standard output; processor: seconds of it that it
+    took, with what it started."""
 
     seconds: float
     peak: int
     output: bytes
+    processor: float
 
 
 def streamcli() -> list[str]:
@@ -57,7 +59,7 @@ def run(words: list[str], *, line: bytes = b"") -> Finished:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise CommandFailed(f"status {process.returncode}: {shlex.join(words)}")
-    return Finished(seconds, _peak(usage.ru_maxrss), output)
+    return Finished(seconds, _peak(usage.ru_maxrss), output, usage.ru_utime + usage.ru_stime)
 
 
 def shell(command: str) -> Finished:

@@ -171,6 +171,7 @@ class DirectoryMachine(RuleBasedStateMachine):
             topic,
             partition=partition,
             sync=sync,
+            compress=("none", "gzip", "zstd", "lz4")[self.now // 2 % 4],
             clock=lambda: self.now,
             warn=self.warnings.append,
         )
