@@ -40,6 +40,13 @@ def test_every_ratio_is_there_and_nothing_is_left_behind(tmp_path):
     assert os.listdir(tmp_path / "bench") == []
 
 
+def test_compression_is_a_table_with_each_codec(tmp_path):
+    script = os.path.join(os.path.dirname(__file__), "compression.py")
+    command = [sys.executable, script, "--records", "100", "--runs", "1", "--directory", tmp_path]
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == 2 * ["none", "gzip", "zstd", "lz4"]
+
+
 def test_a_chosen_case_is_a_table(tmp_path):
     lines = bench(tmp_path / "bench", "consume").splitlines()
     assert lines[0].startswith("100 lines of 83 bytes, 1 runs; ")

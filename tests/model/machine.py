@@ -175,7 +175,9 @@ class DirectoryMachine(RuleBasedStateMachine):
             clock=lambda: self.now,
             warn=self.warnings.append,
         )
-        made._sticky._next = self.now % made.config.partitions  # it begins anywhere: here it has to be the same in each run
+        made._sticky._next = (
+            self.now % made.config.partitions
+        )  # it begins anywhere: here it has to be the same in each run
         return made
 
     def append(self, producer: Producer, topic: str, columns: Columns, data: st.DataObject) -> None:
