@@ -212,12 +212,13 @@ def test_completion_scripts(shell: str) -> None:
     ("typed", "offered"),
     [
         ("streamcli pro", {"produce"}),
-        ("streamcli topics ", {"create", "list", "describe", "delete"}),
+        ("streamcli topics ", {"create", "list", "describe", "alter", "delete", "clean", "trim"}),
         ("streamcli consume cl", {"clicks", "clocks"}),
         ("streamcli consume --fol", {"--follow"}),
         ("streamcli consume clicks -p ", {"0", "1", "2"}),
         ("streamcli topics delete clo", {"clocks"}),
         ("streamcli completion ", {"bash", "zsh", "fish"}),
+        ("streamcli bench ", {"produce", "consume", "latency"}),
     ],
 )
 def test_completion_offers_what_there_is(typed: str, offered: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
