@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from streamcli.engine.consume import SourceBatch
 from streamcli.engine.partitioner import partition_of
-from streamcli.engine.table import OnDamage, Span, TableRequest, ToldOnce, rank_of
+from streamcli.engine.table import DecodingRead, OnDamage, Span, TableRequest, ToldOnce, batches, rank_of
 from streamcli.record.batch import RecordBatch
 
 _MOST_SEARCHED = 16
@@ -74,8 +74,7 @@ class _Search:
 
     def _last_of(self, span: Span, keys: Iterable[bytes]) -> dict[bytes, SourceBatch]:
         last = {}
-        cursor = span.source.log.cursor(span.start, span.end)
-        for batch in span.batches(cursor, self._on_damage):
+        for batch in batches(_SearchRead(span, list(keys)), self._on_damage):
             for key, index in last_indexes(batch, keys).items():
                 last[key] = SourceBatch(span.source, batch.select([index]))
         return last
@@ -84,6 +83,22 @@ class _Search:
         rank = rank_of(key, taken.batch.max_timestamp, taken.source.partition, self._partitions)
         if key not in self._found or self._found[key][0] < rank:
             self._found[key] = (rank, taken)
+
+
+class _SearchRead(DecodingRead):
+    """Reads the batches that may hold records with one of some keys."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, span: Span, keys: list[bytes]) -> None:
+        super().__init__(span.source, span.source.log.cursor(span.start, span.end), span.stop)
+        self._keys = keys
+
+    def is_wanted(self, batch: RecordBatch) -> bool:
+        if batch.body is None or len(self._keys) > _MOST_SEARCHED:
+            return True
+        body = bytes(batch.body)
+        return any(key in body for key in self._keys)
 
 
 def last_indexes(batch: RecordBatch, wanted: Iterable[bytes]) -> dict[bytes, int]:

@@ -119,14 +119,14 @@ class Span(NamedTuple):
     end: Mark
     stop: int | None
 
-    def batches(self, cursor: Cursor, on_damage: OnDamage) -> Iterator[RecordBatch]:
-        """Its records, as `cursor` finds them from `start` to `end`."""
-        read = DecodingRead(self.source, cursor, self.stop)
-        with closing(cursor):
-            while read.peek(on_damage) is not None:
-                taken = read.take(on_damage)
-                if taken is not None:
-                    yield taken.batch
+
+def batches(read: PartitionRead, on_damage: OnDamage) -> Iterator[RecordBatch]:
+    """What a read gives, to its end; its cursor is closed then."""
+    with closing(read.cursor):
+        while read.peek(on_damage) is not None:
+            taken = read.take(on_damage)
+            if taken is not None:
+                yield taken.batch
 
 
 def _pinned(request: TableRequest, source: Source) -> tuple[Span, Snapshot]:
@@ -174,7 +174,7 @@ class DecodingRead(PartitionRead):
 
     def take(self, on_damage: OnDamage) -> SourceBatch | None:
         taken = super().take(on_damage)
-        if taken is None:
+        if taken is None or not self.is_wanted(taken.batch):
             return None
         try:
             taken.batch.check()
@@ -182,6 +182,10 @@ class DecodingRead(PartitionRead):
             on_damage(damage)
             return None
         return taken
+
+    def is_wanted(self, _: RecordBatch) -> bool:
+        """Whether to decode a batch, and give it."""
+        return True
 
 
 class _Part:
@@ -198,7 +202,7 @@ class _Part:
         return self.snapshot.cursor(self.span.start, self.span.end)
 
     def batches(self) -> Iterator[RecordBatch]:
-        return self.span.batches(self.cursor(), self._on_damage)
+        return batches(DecodingRead(self.span.source, self.cursor(), self.span.stop), self._on_damage)
 
     def ranked(self, partitions: int) -> Iterator[Keyed]:
         """The keys of its newest records, and ranks that compare over all partitions and end in the record's number."""

@@ -57,10 +57,21 @@ class RecordBatch:
     """Records of one partition at ascending offsets, decoded when first looked into.
 
     base_offset, next_offset: the offsets it spans, next_offset excluded; count: records in it;
-    min_timestamp, max_timestamp: ms since the epoch; extent: its joined values in the segment, or None.
+    min_timestamp, max_timestamp: ms since the epoch; extent: its joined values in the segment, or None; body: as it is
+    stored, where that is not compressed: keys and values are in it as they are.
     """
 
-    __slots__ = ("_columns", "_load", "base_offset", "count", "extent", "max_timestamp", "min_timestamp", "next_offset")
+    __slots__ = (
+        "_columns",
+        "_load",
+        "base_offset",
+        "body",
+        "count",
+        "extent",
+        "max_timestamp",
+        "min_timestamp",
+        "next_offset",
+    )
 
     def __init__(
         self,
@@ -71,6 +82,7 @@ class RecordBatch:
         max_timestamp: int,
         load: Callable[[], Columns],
         extent: Extent | None = None,
+        body: memoryview | None = None,
     ) -> None:
         self.base_offset = base_offset
         self.next_offset = next_offset
@@ -78,6 +90,7 @@ class RecordBatch:
         self.min_timestamp = min_timestamp
         self.max_timestamp = max_timestamp
         self.extent = extent
+        self.body = body
         self._load = load
         self._columns: Columns | None = None
 

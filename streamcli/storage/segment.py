@@ -134,6 +134,7 @@ class Segment:
             header.max_timestamp,
             partial(self._columns, header, body),
             extent,
+            body if header.codec == CODEC_NONE else None,
         )
 
     def headers(self, position: int, end: int) -> Iterator[BatchHeader]:

@@ -19,7 +19,6 @@ from streamcli.record.batch import Columns, join_column
 from streamcli.record.range import END, TIME, Bound
 from streamcli.storage.append import RollPolicy
 from streamcli.storage.clean import Cleaner, CleaningPolicy
-from streamcli.storage.compact import CompactionPolicy
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.layout import segments
@@ -152,7 +151,7 @@ def keyed(value: int, *names: bytes) -> Columns:
 
 def compact_all(log: PartitionLog) -> None:
     """Close the active segment, and compact."""
-    policy = CleaningPolicy(None, CompactionPolicy(0, 1 << 20), 1 << 60, 0)
+    policy = CleaningPolicy.of(TopicConfig(1, {"cleanup.policy": "compact"}))
     appender = log.appender()
     assert list(Cleaner(log.directory, policy, lock_timeout=30).clean(appender, log.now))
     log.close()
