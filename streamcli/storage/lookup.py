@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from streamcli.storage import durable, layout
+from streamcli.storage import layout
 from streamcli.storage.format import InvalidBatch
-from streamcli.storage.index import INTERVAL, IndexEntry, SparseIndex, encode_entry
+from streamcli.storage.index import IndexEntry, SparseIndex
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start
+from streamcli.storage.reindex import write_index
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import max_timestamp_before
 
@@ -29,43 +30,19 @@ def lookup(
 
 
 def rebuild_index(partition_directory: str, segment: Segment) -> bool:
-    """Make the index of a closed segment again by reading its headers, once; False where we may not write.
-
-    Safe beside others that do the same: all write the same bytes, and each replaces the file atomically.
-    """
+    """Make the index of a closed segment again; False where we may not write."""
     latest = max_timestamp_before(partition_directory, segment.base_offset)
-    return _rebuild(partition_directory, segment, latest) is not None
+    return write_index(partition_directory, segment, latest, read_log_start(partition_directory) or 0)[1]
 
 
 def rebuild_indexes(partition_directory: str, names: list[SegmentName]) -> None:
     """Make the indexes of closed segments, which follow each other, again, without the times of records that are gone: one
     of them may have been far ahead, and have hidden all times after it. As far as we may write."""
     latest = max_timestamp_before(partition_directory, names[0].base_offset)
+    start = read_log_start(partition_directory) or 0
     for name in names:
         with suppress(FileNotFoundError), closing(Segment(partition_directory, name)) as segment:
-            found = _rebuild(partition_directory, segment, latest)
-            if found is None:
-                return
-            latest = found
-
-
-def _rebuild(partition_directory: str, segment: Segment, latest: int) -> int | None:
-    """The greatest timestamp up to the segment's end, from that up to its beginning; None where we may not write."""
-    entries = []
-    indexed_to = -INTERVAL
-    start = read_log_start(partition_directory) or 0
-    for header in segment.headers_past_damage(0, segment.size()):
-        if header.position - indexed_to >= INTERVAL:
-            entries.append(encode_entry(header, latest))
-            indexed_to = header.position
-        if header.next_offset > start:
-            latest = max(latest, header.max_timestamp)
-    try:
-        path = layout.index_path(partition_directory, segment.name)
-        durable.replace_file(path, b"".join(entries))
-    except OSError:
-        return None
-    return latest
+            latest, _ = write_index(partition_directory, segment, latest, start)
 
 
 def _look(directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool]) -> tuple[IndexEntry | None, bool]:

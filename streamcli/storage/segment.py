@@ -23,12 +23,16 @@ from streamcli.storage.layout import SegmentName
 from streamcli.storage.opening import open_file
 
 READ_AHEAD = 64 << 10
+_LEAST_AHEAD = 4 << 10
+_SHORT_GAP = 32 << 10
+"""Bytes that are read ahead at most and at least: more and more while reading goes on near where it was, few where it goes far.
+So headers of large batches are read without most of what lies between them, and those of small ones many at once."""
 
 
 class Segment:
     """Reads a segment by position. What it has buffered may be stale at the file's tail: `forget` drops it."""
 
-    __slots__ = ("_buffer", "_buffer_position", "_whole_to", "base_offset", "fd", "name", "path")
+    __slots__ = ("_ahead", "_buffer", "_buffer_position", "_whole_to", "base_offset", "fd", "name", "path")
 
     def __init__(self, partition_directory: str, name: SegmentName, *, writable: bool = False) -> None:
         self.name = name
@@ -59,6 +63,7 @@ class Segment:
         self.fd = fd
         self._buffer = memoryview(b"")
         self._buffer_position = 0
+        self._ahead = _LEAST_AHEAD
         self._whole_to = 0  # the size of the file before the buffer was read
 
     def close(self) -> None:
@@ -87,7 +92,9 @@ class Segment:
             return self._buffer[skip : skip + length]
         self._whole_to = self.size()
         if length < READ_AHEAD:
-            self._buffer = memoryview(os.pread(self.fd, length + READ_AHEAD, position))
+            goes_on = 0 <= skip <= len(self._buffer) + _SHORT_GAP
+            self._ahead = min(2 * self._ahead, READ_AHEAD) if goes_on else _LEAST_AHEAD
+            self._buffer = memoryview(os.pread(self.fd, length + self._ahead, position))
             self._buffer_position = position
             return self._buffer[:length]
         # The next header comes along; the rest is not kept, so that many open segments stay small. pread makes room for all

@@ -22,6 +22,8 @@ from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
 from streamcli.storage.format import HEADER_SIZE, NO_TIMESTAMP, InvalidBatch
 from streamcli.storage.index import SparseIndex
 from streamcli.storage.layout import SegmentName
+from streamcli.storage.log_start import read_log_start
+from streamcli.storage.reindex import write_index
 from streamcli.storage.segment import Segment
 
 CLEAN, TORN, UNPROMISED, UNKNOWN, DAMAGED = "clean", "torn", "unpromised", "unknown", "damaged"
@@ -75,7 +77,7 @@ def _missing(directory: str, segment: Segment, checkpoint: Checkpoint | None, si
 def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
     """The greatest timestamp in the log before the segment at `base_offset`, ms.
 
-    Goes back to the first segment that has an index, and from there on reads headers.
+    Goes back to the first segment that has an index, and makes those of the others: who comes next reads none of them again.
     """
     while True:
         earlier = [name for name in layout.segments(partition_directory) if name.base_offset < base_offset]
@@ -97,11 +99,11 @@ def _max_timestamp_of(partition_directory: str, names: list[SegmentName]) -> int
         finally:
             segment.close()
         unindexed.append(name)
+    start = read_log_start(partition_directory) or 0 if unindexed else 0
     for name in reversed(unindexed):
         segment = Segment(partition_directory, name)
         try:
-            start = Mark(name.base_offset, 0, name.base_offset, latest)
-            latest = _scan(segment, start, segment.size(), verify=False)[0].max_timestamp
+            latest, _ = write_index(partition_directory, segment, latest, start)
         finally:
             segment.close()
     return latest
