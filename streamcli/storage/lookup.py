@@ -42,7 +42,9 @@ def rebuild_indexes(partition_directory: str, names: list[SegmentName]) -> None:
     start = read_log_start(partition_directory) or 0
     for name in names:
         with suppress(FileNotFoundError), closing(Segment(partition_directory, name)) as segment:
-            latest, _ = write_index(partition_directory, segment, latest, start)
+            latest, is_written = write_index(partition_directory, segment, latest, start)
+            if not is_written:
+                return
 
 
 def _look(directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool]) -> tuple[IndexEntry | None, bool]:
