@@ -215,8 +215,8 @@ TABLE = Command(
         "no value, after printing those that have one.\n\n"
         "The table is that of the moment when the command starts. In one partition the newest record of a key is its last. "
         "A key lies in several only where the topic got more partitions, or where records were produced with -p: then the one with "
-        "the latest time counts. To find a KEY that is in no other partition, all of these are searched back to the time of "
-        "the value that was found.\n\n"
+        "the latest time counts. So the other partitions are searched for a KEY too, back to the time of the record that was "
+        "found; for a KEY that is nowhere, all records are read.\n\n"
         "Memory is bounded: where the keys do not fit in 64 MiB, records are read in several passes. With --until, what "
         "compaction has removed is not there any more."
     ),

@@ -111,6 +111,27 @@ def test_a_key_put_elsewhere_by_hand_counts_by_its_time() -> None:
         assert ok("table", "t", "ann") == value + b"\n"
 
 
+def test_a_key_that_moved_to_a_new_partition() -> None:
+    keys = [b"key-%d" % number for number in range(9)]
+    ok("produce", "t", "-K", ":", "--partitions", "2", stdin=b"".join(key + b":old\n" for key in keys))
+    ok("topics", "alter", "t", "-p", "5")
+    ok("produce", "t", "-K", ":", "-Z", stdin=b"".join(key + b":new\n" for key in keys[:6]) + b"key-6:\n")
+    rows = sorted(ok("table", "t", "-K", ":").splitlines())
+    assert rows == [key + (b":new" if key in keys[:6] else b":old") for key in keys if key != b"key-6"]
+    assert ok("table", "t", "key-1", "key-5", "key-8") == b"new\nnew\nold\n"
+    refused(3, "table", "t", "key-6")
+
+
+def test_compressed_and_trimmed() -> None:
+    lines = b"".join(b"%d:%d\n" % (number % 5, number) for number in range(1000))
+    ok("produce", "t", "-K", ":", "-z", "gzip", stdin=lines)
+    ok("produce", "t", "-K", ":", stdin=b"4:plain\n")
+    ok("topics", "trim", "t", "--before", "998")
+    assert ok("table", "t") == b"3\t998\n4\tplain\n"
+    assert ok("table", "t", "4", "3") == b"plain\n998\n"
+    refused(3, "table", "t", "2")
+
+
 def test_damage_stops_it_or_is_passed_by() -> None:
     for line in (b"a:one\n", b"b:two\n", b"c:three\n"):
         ok("produce", "t", "-K", ":", stdin=line)
