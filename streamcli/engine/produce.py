@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from streamcli.engine.background_sync import BackgroundSync
 from streamcli.engine.current_config import CurrentConfig
 from streamcli.engine.partitioner import StickyPartitioner, partition_of
 from streamcli.record.batch import Columns, first_without_key, pick, split_column
 from streamcli.record.errors import NotFound, StreamcliError, UsageError
-from streamcli.storage.append import Appender, RollPolicy, SyncTicket
+from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.config import LOG_APPEND_TIME, TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.durable import has_room
 from streamcli.storage.format import CODEC_NONE
-
-if TYPE_CHECKING:
-    import threading
 
 SYNC_EXIT, SYNC_BATCH, SYNC_NONE = "exit", "batch", "none"
 SYNC_INTERVAL = 1.0
@@ -74,7 +71,7 @@ class Producer:
         self._sticky = StickyPartitioner()
         self._appenders: dict[int, Appender] = {}
         self._dirty: set[int] = set()
-        self._background: _BackgroundSync | None = None
+        self._background: BackgroundSync | None = None
         self._dirty_since: float | None = None
         self._sync_failed = False
         self.appended = 0
@@ -148,7 +145,7 @@ class Producer:
         if self._background is not None and self._background.is_done():
             self._end_background()
         if self._background is None and self.due_in() == 0.0:
-            self._background = _BackgroundSync(
+            self._background = BackgroundSync(
                 [(self._appenders[partition], self._appenders[partition].begin_sync()) for partition in self._dirty],
                 self.appended,
             )
@@ -309,39 +306,3 @@ def _space_for(columns: Columns, batches: int) -> int:
     headers = [*(columns.headers or []), columns.common_headers or []]
     size += sum(len(name) * 4 + len(value or b"") + 16 for own in headers for name, value in own)
     return size + 32 * columns.record_count + (batches << 16)
-
-
-class _BackgroundSync:
-    """fsyncs of several partitions in a thread; what they make durable is `appended` records of the input."""
-
-    def __init__(self, tickets: list[tuple[Appender, SyncTicket]], appended: int) -> None:
-        import threading
-
-        self._tickets = tickets
-        self._appended = appended
-        self._error: OSError | None = None
-        self._is_finished = False
-        self._thread: threading.Thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def is_done(self) -> bool:
-        return not self._thread.is_alive()
-
-    def result(self) -> int:
-        """Wait, note the checkpoints, and return the durable count; OSError when an fsync failed."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        if not self._is_finished:
-            raise OSError(errno.EIO, "the fsync did not come to its end")
-        for appender, ticket in self._tickets:
-            appender.end_sync(ticket)
-        return self._appended
-
-    def _run(self) -> None:
-        for _, ticket in self._tickets:
-            try:
-                ticket.wait()
-            except OSError as error:
-                self._error = error
-        self._is_finished = True
