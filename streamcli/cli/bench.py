@@ -10,9 +10,9 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from streamcli.cli.bench_process import Lines, RoundTrip, Run, drain, expect_end, feed, process, streamcli_words
-from streamcli.cli.commands import BENCHES
 from streamcli.cli.context import Context
 from streamcli.cli.table import print_table
+from streamcli.cli.upkeep_commands import BENCHES
 from streamcli.engine.bench_topic import BenchTopic, bench_topic, remove_bench_topics
 from streamcli.record.errors import UsageError
 from streamcli.storage import durable

@@ -8,7 +8,7 @@ from streamcli.cli.context import Context, complain, now_ms
 from streamcli.cli.values import format_size, parse_range
 from streamcli.engine.clean import Cleaned, Cleaning
 from streamcli.engine.consume import matching_topics
-from streamcli.record.errors import Busy, CorruptData, StreamcliError, UsageError
+from streamcli.record.errors import Busy, CorruptData, NotFound, StreamcliError, UsageError
 from streamcli.record.range import END, LAST, Bound
 from streamcli.storage.compact import Compacted
 from streamcli.storage.retention import Removed
@@ -19,13 +19,16 @@ def clean(context: Context, topics: list[str], json: bool) -> int:
     what was busy after them."""
     directory = context.open()
     names = matching_topics(directory, topics) if topics else directory.topics()
-    for name in names:
+    named = [name for name in names if name in topics]
+    for name in named:
         directory.config(name)
     statuses = []
     for cleaned in Cleaning(directory, clock=now_ms, warn=complain).clean(names):
         if isinstance(cleaned.done, Removed | Compacted):
             print(_json(cleaned) if json else _line(cleaned))
             continue
+        if isinstance(cleaned.done, NotFound) and cleaned.topic not in named:
+            continue  # deleted meanwhile
         complain(f"{_place(cleaned)} was not cleaned: {_reason(cleaned.done)}")
         statuses.append(cleaned.done.status if isinstance(cleaned.done, StreamcliError) else 1)
     return min(statuses, key=lambda status: (status != CorruptData.status, status == Busy.status), default=0)

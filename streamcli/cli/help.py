@@ -15,9 +15,11 @@ import typer
 from typer import completion as completion_scripts
 from typer.core import TyperCommand
 
-from streamcli.cli.commands import BENCHES, COMMANDS, COMMON, GROUPS, SHELLS, SUMMARY, VERSION
+from streamcli.cli.commands import COMMANDS, GROUPS, SUMMARY
 from streamcli.cli.context import Context, default_directory
 from streamcli.cli.flags import Argument, Command, Flag, usage
+from streamcli.cli.shared_flags import COMMON, VERSION
+from streamcli.cli.upkeep_commands import BENCHES, SHELLS
 from streamcli.record.errors import EXIT_STATUSES, StreamcliError, UsageError
 from streamcli.storage.directory import LogDirectory
 

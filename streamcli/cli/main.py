@@ -8,9 +8,10 @@ import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
-from streamcli.cli.commands import COMMANDS, COMMON, GROUPS
+from streamcli.cli.commands import COMMANDS, GROUPS
 from streamcli.cli.context import Context, complain
 from streamcli.cli.flags import Command, HelpWanted, parse_arguments, suggestion
+from streamcli.cli.shared_flags import COMMON
 from streamcli.cli.stop import Stopped, StopSignals
 from streamcli.record.errors import StreamcliError, UsageError
 

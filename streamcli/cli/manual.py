@@ -10,9 +10,10 @@ import os
 import re
 import sys
 
-from streamcli.cli.commands import COMMANDS, COMMON, GROUPS, SUMMARY
+from streamcli.cli.commands import COMMANDS, GROUPS, SUMMARY
 from streamcli.cli.flags import Argument, Command, Flag
 from streamcli.cli.settings import show_value
+from streamcli.cli.shared_flags import COMMON
 from streamcli.record.errors import EXIT_STATUSES
 from streamcli.storage.config import SETTINGS
 

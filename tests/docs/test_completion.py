@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamcli.cli.commands import SHELLS
+from streamcli.cli.upkeep_commands import SHELLS
 from tests.docs.project import shell, shell_environment
 from tests.support.command import ok, refused
 from tests.support.waiting import DEADLINE
