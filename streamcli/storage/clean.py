@@ -104,12 +104,11 @@ class Cleaner:
                 raise OffsetOutOfRange(
                     f"offset {offset} is after the end of the log, {appender.end} ({self._directory})"
                 )
-            start = read_log_start(self._directory) or 0
-            if offset <= start:
-                return Removed(0, 0, start, start)
-            appender.roll_if(lambda *_: appender.end == offset)
+            start = max(offset, read_log_start(self._directory) or 0)  # a trim that died may not have come to its end
+            appender.roll_if(lambda *_: appender.end == start)
+            remove_leftovers(self._directory, lock)
             with lock:
-                return remove_before(self._directory, offset)
+                return remove_before(self._directory, start)
 
     @contextmanager
     def _cleaning(self, timeout: float) -> Iterator[ExclusiveLock]:

@@ -111,7 +111,7 @@ def compact(
 
 
 def remove_leftovers(partition_directory: str, lock: ExclusiveLock) -> None:
-    """Remove what a compaction that died has left. lock: the append lock, so that no appender with a superseded segment open
+    """Remove what a cleaner that died has left. lock: the append lock, so that no appender with a superseded segment open
     finds that one still there, and the one after it gone."""
     with lock:
         durable.remove_temporaries(partition_directory, "0")
@@ -120,6 +120,8 @@ def remove_leftovers(partition_directory: str, lock: ExclusiveLock) -> None:
             durable.sync_directory(partition_directory)  # the names of what takes their place
         for name in superseded:
             _remove(partition_directory, name)
+        for path in layout.orphaned_indexes(partition_directory):
+            durable.remove_file(path)
 
 
 def _remove(directory: str, name: SegmentName) -> None:

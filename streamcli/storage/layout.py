@@ -181,6 +181,14 @@ def superseded_segments(partition_directory: str) -> list[SegmentName]:
     return [name for name in found if name not in in_force]
 
 
+def orphaned_indexes(partition_directory: str) -> list[str]:
+    """The paths of the indexes whose segment is not there: left by who died between removing the one and the other."""
+    names = set(os.listdir(partition_directory))
+    stems = [name.removesuffix(INDEX_SUFFIX) for name in names if name.endswith(INDEX_SUFFIX)]
+    orphaned = [stem for stem in stems if _is_segment_name(stem) and stem + SEGMENT_SUFFIX not in names]
+    return [os.path.join(partition_directory, stem + INDEX_SUFFIX) for stem in orphaned]
+
+
 def _all_segments(partition_directory: str) -> list[SegmentName]:
     """Whatever is done to each name is felt where there are ten thousand: they become SegmentNames when they are sorted."""
     size = -len(SEGMENT_SUFFIX)

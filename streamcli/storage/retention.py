@@ -8,7 +8,6 @@ A segment is too old when its greatest timestamp is. As in Kafka the first one t
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from itertools import pairwise
@@ -20,6 +19,9 @@ from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start, write_log_start
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import last_in, max_timestamp_before
+
+_ROOM = 16 << 10
+"""Bytes on disk that are enough for a small file."""
 
 
 class RetentionPolicy(NamedTuple):
@@ -102,11 +104,7 @@ def remove_before(partition_directory: str, offset: int) -> Removed:
 
 def _move_log_start(directory: str, offset: int, doomed: list[SegmentName]) -> None:
     """Write the log start offset; on a full disk the indexes of what is to go, which are disposable, make room for it."""
-    try:
-        write_log_start(directory, offset)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not doomed:
-            raise
+    if not durable.has_room(directory, _ROOM):
         for name in doomed:
             durable.remove_file(layout.index_path(directory, name))
-        write_log_start(directory, offset)
+    write_log_start(directory, offset)

@@ -354,3 +354,30 @@ def test_a_follower_of_a_table_that_is_compacted_sees_all_that_is_new(log_direct
     assert found == table()
     assert found.keys() > expected.keys()
     assert is_clean(log_directory)
+
+
+# What those leave who die
+
+
+def test_an_index_without_its_segment_is_swept(log_directory: Path) -> None:
+    made_table()
+    index = segments(log_directory)[1].with_suffix(".index")
+    data = index.read_bytes()
+    ok("topics", "clean")
+    index.write_bytes(data)
+    ok("topics", "clean")
+    assert not index.exists()
+
+
+def test_a_trim_that_died_is_finished(log_directory: Path) -> None:
+    """It died once the log start offset was written: the segments before it go when it is done again."""
+    ok("topics", "create", "t", *SEGMENTS)
+    produce_batches("t", table_lines(0, 500))
+    kept = {path: path.read_bytes() for path in segments(log_directory)}
+    ok("topics", "trim", "t", "--before", "300")
+    left = segments(log_directory)
+    for path, data in kept.items():
+        path.write_bytes(data)
+    ok("topics", "trim", "t", "--before", "300")
+    assert segments(log_directory) == left
+    assert rows()[0].split()[1] == b"300"
