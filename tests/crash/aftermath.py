@@ -275,7 +275,7 @@ def check_usable(e: Evidence) -> None:
         described = [json.loads(line) for line in e.commands.ok("groups", "describe", "--all", "--json").splitlines()]
         e.findings.require(all(state["lag"] == 0 and state["member"] is None for state in described), f"{described}")
     for partition in expected:  # which also writes anew a checkpoint that was torn
-        e.commands.ok("produce", "t", "-p", str(partition), stdin=b"next\n")
+        e.commands.ok("produce", "t", "-k", "next", "-p", str(partition), stdin=b"next\n")
     result = e.commands.run("verify")
     e.findings.require(result.status == 0, f"verify: {result}")
     left = sorted(str(path.relative_to(e.log)) for path in e.log.rglob("+*"))

@@ -21,7 +21,8 @@ class Scenario(NamedTuple):
     """words: the command; prepare: makes the start, of which the working directory is a part, with commands in it;
     checks: besides those for all; stdin: for the command, whose records are the values of `stdin` or of files named there.
 
-    is_steady: whether each run makes the same calls: not when it depends on times.
+    is_steady: whether each run makes the same calls: not when it depends on times. share: of its many trials, those that are
+    made where not all are.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Scenario(NamedTuple):
     stdin: bytes = b""
     values: tuple[bytes, ...] = ()
     is_steady: bool = True
+    share: float = 1.0
 
 
 def values(first: int, end: int, size: int = 12) -> tuple[bytes, ...]:

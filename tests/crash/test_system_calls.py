@@ -1,6 +1,6 @@
 """A fault at every system call that changes the disk: SIGKILL before, within and after it, and every way it can fail.
 
-In each scenario (tests.crash.situations) every call is met by each fault (tests.crash.faults) that can happen there, one
+In each scenario (tests.crash.situations, tests.crash.cleaning_situations) every call is met by each fault (tests.crash.faults) that can happen there, one
 run each, and after it every promise is checked by other processes (tests.crash.aftermath). All of it takes some minutes.
 So usually every call gets the kill after it, which is nearly the one before the next, and a fifth of the other faults, the
 same ones each time. STREAMCLI_CRASH_SHARE=1 makes it all of them, as does `python -m tests.crash.trials`, which gives
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash.evidence import Findings
-from tests.crash.situations import SCENARIOS, Scenario
-from tests.crash.trials import run_scenario, summary
+from tests.crash.situations import Scenario
+from tests.crash.trials import SCENARIOS, run_scenario, summary
 
 SHARE = float(os.environ.get("STREAMCLI_CRASH_SHARE", "0.2"))
 

@@ -110,6 +110,10 @@ def can_trace() -> bool:
         "consume with a command",
         "rewrite a journal",
         "groups delete",
+        "retention",
+        "compaction",
+        "compaction again, merging segments",
+        "trim",
     ],
 )
 def test_nothing_passes_by(name: str) -> None:

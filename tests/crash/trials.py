@@ -19,15 +19,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.crash import cleaning_situations, situations
 from tests.crash.aftermath import check_ended, check_usable
 from tests.crash.evidence import Evidence, Findings, State, read_state
 from tests.crash.faults import FAULTS, Injector, Noted, Recorder
 from tests.crash.forked import Commands, command, run_forked, warm_up
 from tests.crash.interposer import Interposer
-from tests.crash.situations import SCENARIOS, Scenario
+from tests.crash.situations import Scenario
 from tests.support.tree import contents
 
 FAULT = {fault.name: fault for fault in FAULTS}
+SCENARIOS = (*situations.SCENARIOS, *cleaning_situations.SCENARIOS)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 ALWAYS = ("kill after",)
@@ -141,7 +143,7 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
                 rehearsal.after,
                 {path.removeprefix("log/"): data for path, data in rehearsal.start.items()},
                 list(scenario.values),
-                fsync_failed=_fails_fsync(name, rehearsal.calls, number),
+                fsync_failed=_fails_fsync(scenario, name, rehearsal.calls, number),
             )
             return _findings(scenario, evidence)
 
@@ -156,16 +158,24 @@ def attempt(scenario: Scenario, rehearsal: Rehearsal, number: int, name: str) ->
     return findings
 
 
-def _fails_fsync(fault: str, calls: list[Noted], number: int) -> bool:
-    """Whether a fault at call `number` makes an fsync fail, of anything but what is disposable."""
+def _fails_fsync(scenario: Scenario, fault: str, calls: list[Noted], number: int) -> bool:
+    """Whether a fault at call `number` makes an fsync fail, of anything but what is disposable, or is cleaned on the side."""
     end = {"EIO": number + 1, "ENOSPC": number + 1, "EIO from here on": len(calls)}.get(fault, number)
-    return any(calls[at].name in SYNCS and not _is_disposable(calls, at) for at in range(number, end))
+    syncs = [at for at in range(number, end) if calls[at].name in SYNCS and not _is_disposable(calls, at)]
+    return any(scenario.words[0] != "produce" or not _is_cleaning(calls, at) for at in syncs)
 
 
 def _is_disposable(calls: list[Noted], number: int) -> bool:
     """Whether an fsync is of a checkpoint or an index; or of the directory to which a checkpoint was just moved."""
     about = calls[number - 1] if number and calls[number - 1].name == "rename" else calls[number]
     return about.path.endswith(".index") or Path(about.path).name.lstrip("+").startswith("checkpoint")
+
+
+def _is_cleaning(calls: list[Noted], number: int) -> bool:
+    """Whether an fsync of a writer is of what it cleans on the side, and may go on without: a file that takes the place of
+    others, or names other than that of a new segment."""
+    about = Path(calls[number].path).name
+    return about.startswith(("+0", "+log-start")) or (about.isdigit() and calls[number - 1].name != "open")
 
 
 def _findings(scenario: Scenario, evidence: Evidence) -> Findings:
@@ -178,12 +188,14 @@ def _findings(scenario: Scenario, evidence: Evidence) -> Findings:
 
 
 def run_scenario(scenario: Scenario, share: float = 1.0) -> Findings:
-    """All trials of a scenario, or a `share` of them, the same each time: every call has its death after it."""
+    """All trials of a scenario, or a `share` of them, the same each time: every call has its death after it, unless the
+    scenario makes so many that it says to take a share of that."""
     rehearsal = rehearse(scenario)
     trials = rehearsal.trials()
     if share < 1:
         chosen = random.Random(scenario.name)
         trials = [trial for trial in trials if trial[1] in ALWAYS or chosen.random() < share]
+        trials = [trial for trial in trials if chosen.random() < scenario.share]
     total = Findings()
     warm_up()
     with get_context("fork").Pool(os.cpu_count()) as pool:
