@@ -14,6 +14,7 @@
         clean.lock                        held by who compacts the partition
         log-start                         the log start offset, where it is not 0
         checkpoint                        boot id and the position known to be on disk; disposable
+        sizes                             how many bytes the closed segments have, where these are very many; disposable
     DIR/groups/NAME/                      one consumer group
         lock                              held by whoever coordinates, for that moment
         generation.json                   who consumes what; disposable while nobody consumes
@@ -28,7 +29,7 @@ A legal topic name holds no `+`, so an unfinished or doomed directory cannot be 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from streamcli.record.errors import UsageError
 
@@ -45,6 +46,7 @@ CONFIG_FILE = "config.json"
 LOCK = "lock"
 CLEAN_LOCK = "clean.lock"
 LOG_START = "log-start"
+SIZES = "sizes"
 CHECKPOINT = "checkpoint"
 SEGMENT_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
@@ -171,12 +173,17 @@ class SegmentName(str):
 
 def segments(partition_directory: str) -> list[SegmentName]:
     """The segments in force, ascending. Names that are not ours are passed over."""
-    return _in_force(_all_segments(partition_directory))
+    return segments_among(os.listdir(partition_directory))
+
+
+def segments_among(names: Iterable[str]) -> list[SegmentName]:
+    """The segments in force among the names in a partition's directory, ascending."""
+    return _in_force(_all_segments(names))
 
 
 def superseded_segments(partition_directory: str) -> list[SegmentName]:
     """The segments of which a compacted one has taken the place, and that were not removed yet."""
-    found = _all_segments(partition_directory)
+    found = _all_segments(os.listdir(partition_directory))
     in_force = set(_in_force(found))
     return [name for name in found if name not in in_force]
 
@@ -189,10 +196,10 @@ def orphaned_indexes(partition_directory: str) -> list[str]:
     return [os.path.join(partition_directory, stem + INDEX_SUFFIX) for stem in orphaned]
 
 
-def _all_segments(partition_directory: str) -> list[SegmentName]:
+def _all_segments(names: Iterable[str]) -> list[SegmentName]:
     """Whatever is done to each name is felt where there are ten thousand: they become SegmentNames when they are sorted."""
     size = -len(SEGMENT_SUFFIX)
-    stems = sorted([name[:size] for name in os.listdir(partition_directory) if name.endswith(SEGMENT_SUFFIX)])
+    stems = sorted([name[:size] for name in names if name.endswith(SEGMENT_SUFFIX)])
     if not _are_plain(stems):
         stems = list(filter(_is_segment_name, stems))
     return list(map(SegmentName, stems))
@@ -273,8 +280,13 @@ def is_partition_name(name: str) -> bool:
 
 def is_beside_segment(name: str) -> bool:
     """Whether a name found in a partition's directory is that of a segment, or of what belongs to one."""
-    if name[20:21] == "." and name[:20].isdecimal() and name.isascii():  # the most by far, and no more work than that
-        return len(name) > 21
     stem, dot, rest = name.partition(".")
     digits = stem[:20] + stem[21:] if len(stem) == 41 and stem[20] == "-" else stem
     return bool(dot and rest) and len(digits) in (20, 40) and _DIGITS.issuperset(digits)
+
+
+def beside_no_segment(names: Iterable[str]) -> list[str]:
+    """Those among the names in a partition's directory that belong to no segment."""
+    usual = (SEGMENT_SUFFIX, INDEX_SUFFIX)  # tens of thousands may have these: no more than that is done to each
+    others = [name for name in names if name[20:] not in usual or not name[:20].isdecimal() or not name.isascii()]
+    return [name for name in others if not is_beside_segment(name)]

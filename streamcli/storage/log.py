@@ -17,8 +17,8 @@ from streamcli.storage.index import INTERVAL, IndexEntry
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start
 from streamcli.storage.lookup import lookup, rebuild_indexes
-from streamcli.storage.opening import open_directory
 from streamcli.storage.segment import Segment
+from streamcli.storage.sizes import size_of, size_of_log
 from streamcli.storage.tail import CLEAN, DAMAGED, UNKNOWN, Mark, Tail, find_tail
 
 _LONGEST_PIECE = 16 << 20
@@ -62,7 +62,10 @@ class Log:
 
         Bytes there that are no batch, and should be, are within the end: who reads up to it is told of them.
         """
-        segment = self._last_segment()
+        return self._tail(self._last_segment())
+
+    def _tail(self, segment: Segment | None) -> Tail:
+        """The end of the log whose last segment this is; it is closed."""
         if segment is None:
             return Tail(Mark(0, 0, 0, NO_TIMESTAMP), CLEAN, 0, 0)
         try:
@@ -183,11 +186,17 @@ class Log:
         if held:
             yield names[0].base_offset
 
-    def summary(self) -> LogSummary:
-        """What `topics describe` shows."""
-        start, end = self.start(), self.end()
+    def files(self) -> list[str]:
+        """The names of all files of the log, listed now."""
+        found = os.listdir(self.directory)
+        self._names = layout.segments_among(found)
+        return found
+
+    def summary(self, *, just_listed: bool = False) -> LogSummary:
+        """What `topics describe` shows; `just_listed`: what `files` has found is not listed anew."""
+        start, end = self.start(), self._tail(self._last_segment(just_listed=just_listed)).end
         names = self._segments()
-        size = self._size_of(names)
+        size = size_of_log(self.directory, names)
         first = next(self.headers(start, end), None)
         if first is None:
             return LogSummary(start, end.offset, size, len(names), None, None)
@@ -204,15 +213,7 @@ class Log:
         finally:
             cursor.close()
         names = [name for name in self._segments() if base <= name.base_offset < end.segment]
-        return max(0, self._size_of(names) + end.position - position)
-
-    def _size_of(self, names: list[SegmentName]) -> int:
-        """Bytes of these segments; of one that was removed since it was listed, none."""
-        directory = open_directory(self.directory)  # a path from there is half the work
-        try:
-            return sum(_size(layout.segment_file(name), directory) for name in names)
-        finally:
-            os.close(directory)
+        return max(0, size_of(self.directory, names) + end.position - position)
 
     def _segments(self) -> list[SegmentName]:
         """The segments as they were listed last."""
@@ -223,11 +224,13 @@ class Log:
         self._names = layout.segments(self.directory)
         return self._names
 
-    def _last_segment(self) -> Segment | None:
-        """The last segment, open; None where there is none."""
-        while names := self._listed():
+    def _last_segment(self, *, just_listed: bool = False) -> Segment | None:
+        """The last segment, open; None where there is none. Listed now, unless they were `just_listed`."""
+        names = self._segments() if just_listed else self._listed()
+        while names:
             with suppress(FileNotFoundError):  # rolled, and compacted, since it was listed
                 return Segment(self.directory, names[-1])
+            names = self._listed()
         return None
 
     def _offset_before(self, timestamp: int) -> int:
@@ -261,13 +264,6 @@ class Log:
             return entry.base_offset if entry else None
         finally:
             segment.close()
-
-
-def _size(file: str, directory: int) -> int:
-    try:
-        return os.lstat(file, dir_fd=directory).st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _first_at(cursor: Cursor, timestamp: int, passed: list[SegmentName]) -> int | None:

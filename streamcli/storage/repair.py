@@ -160,6 +160,8 @@ def _give_up(directory: str, segment: Segment, problem: Problem, committed: int)
     if length:
         kept = layout.damaged_path(segment.path, position, first, next_offset)
         durable.keep_bytes(kept, segment.fd, position, end)
+    if not mark or length < HEADER_SIZE:
+        durable.remove_file(os.path.join(directory, layout.SIZES))
     if not mark:
         durable.truncate(segment.fd, position)
     durable.write_all(segment.fd, mark, position)

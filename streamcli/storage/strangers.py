@@ -7,13 +7,13 @@ repair keep beside a file is named so.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streamcli.storage import layout
 
 _ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.BENCH_LOCK, layout.TOPICS, layout.GROUPS)
 _TOPIC = (layout.CONFIG_FILE,)
-_PARTITION = (layout.LOCK, layout.CHECKPOINT, layout.CLEAN_LOCK, layout.LOG_START)
+_PARTITION = (layout.LOCK, layout.CHECKPOINT, layout.CLEAN_LOCK, layout.LOG_START, layout.SIZES)
 _GROUP = (layout.LOCK, layout.GENERATION_FILE, layout.COMMITS_FILE, layout.MEMBERS, layout.LEASES)
 
 
@@ -27,14 +27,16 @@ def in_topics(directory: str) -> list[str]:
     return _strange(os.path.join(directory, layout.TOPICS), _is_topic)
 
 
-def in_topic(topic_directory: str) -> list[str]:
-    """The strange paths in a topic's directory, and in those of its partitions."""
+def in_topic(topic_directory: str, listed: Mapping[str, list[str]] | None = None) -> list[str]:
+    """The strange paths in a topic's directory, and in those of its partitions. listed: the names in these, as far as they were
+    listed already, by directory."""
     found = _strange(
         topic_directory, lambda entry: _begins_like(entry.name, _TOPIC) or layout.is_partition_name(entry.name)
     )
     for name in _names(topic_directory):
         if layout.is_partition_name(name):
-            found += _strange_files(os.path.join(topic_directory, name))
+            path = os.path.join(topic_directory, name)
+            found += _strange_files(path, (listed or {}).get(path))
     return found
 
 
@@ -91,15 +93,16 @@ def _names(directory: str) -> list[str]:
         return []
 
 
-def _strange_files(partition_directory: str) -> list[str]:
+def _strange_files(partition_directory: str, listed: list[str] | None) -> list[str]:
     """The strange paths in a partition's directory, by name alone: it may hold tens of thousands."""
     if os.path.islink(partition_directory):
         return []
     try:
-        names = [name for name in os.listdir(partition_directory) if not layout.is_beside_segment(name)]
+        names = os.listdir(partition_directory) if listed is None else listed
     except OSError:
         return []
-    strange = [name for name in names if not name.startswith(layout.TEMPORARY) and not _begins_like(name, _PARTITION)]
+    others = layout.beside_no_segment(names)
+    strange = [name for name in others if not name.startswith(layout.TEMPORARY) and not _begins_like(name, _PARTITION)]
     return sorted(os.path.join(partition_directory, name) for name in strange)
 
 
