@@ -12,6 +12,7 @@ from streamcli.engine.consume import SourceBatch
 from streamcli.engine.partitioner import partition_of
 from streamcli.engine.table import DecodingRead, OnDamage, Span, TableRequest, ToldOnce, batches, rank_of
 from streamcli.record.batch import RecordBatch
+from streamcli.record.errors import CorruptData
 
 _MOST_SEARCHED = 16
 """Keys up to which looking for each one's bytes beats a dict of all keys in a batch."""
@@ -73,10 +74,17 @@ class _Search:
                 stop = offset
 
     def _last_of(self, span: Span, keys: Iterable[bytes]) -> dict[bytes, SourceBatch]:
-        last = {}
-        for batch in batches(_SearchRead(span, list(keys)), self._on_damage):
+        keys = list(keys)
+        last: dict[bytes, SourceBatch] = {}
+        met: list[CorruptData] = []
+        for batch in batches(_SearchRead(span, keys), met.append):
             for key, index in last_indexes(batch, keys).items():
                 last[key] = SourceBatch(span.source, batch.select([index]))
+        # What is damaged before the last record of every key can hide none that is newer.
+        known = min((last[key].batch.base_offset if key in last else 0 for key in keys), default=0)
+        for damage in met:
+            if damage.next_offset is None or damage.next_offset > known:
+                self._on_damage(damage)
         return last
 
     def _keep(self, key: bytes, taken: SourceBatch) -> None:

@@ -139,6 +139,7 @@ def test_damage_stops_it_or_is_passed_by() -> None:
     segment.write_bytes(segment.read_bytes().replace(b"two", b"Two"))
     for words in ((), ("a",), ("b",)):
         assert "corrupt data" in refused(6, "table", "t", *words)
+    assert ok("table", "t", "c") == b"three\n"
     for words, out in (((), b"a\tone\nc\tthree\n"), (("a",), b"one\n"), (("b",), b"")):
         result = run("table", "t", "--skip-corrupt", *words)
         assert (result.status, result.out) == (6, out)
