@@ -130,7 +130,10 @@ def start_reads(
 
 def last_records(sources: list[Source], ends: list[Mark], count: int) -> list[int]:
     """Where each partition's part of the last `count` records begins, in the order that a merged read has."""
-    walks = [source.log.headers_backwards(source.log.start(), end) for source, end in zip(sources, ends, strict=True)]
+    firsts = [source.log.start() for source in sources]
+    walks = [
+        source.log.headers_backwards(first, end) for source, first, end in zip(sources, firsts, ends, strict=True)
+    ]
     starts = [end.offset for end in ends]
     heap: list[tuple[int, int, BatchHeader]] = []
     for number, walk in enumerate(walks):
@@ -139,10 +142,9 @@ def last_records(sources: list[Source], ends: list[Mark], count: int) -> list[in
     while heap and missing > 0:
         _, negative, header = heapq.heappop(heap)
         number = -negative
-        starts[number] = header.base_offset
-        if header.record_count > missing:
-            starts[number] = _offset_from_end(sources[number], ends[number], header, missing)
-        missing -= header.record_count
+        span = range(max(header.base_offset, firsts[number]), min(header.next_offset, starts[number]))
+        starts[number], count = _last_of_batch(sources[number], ends[number], header, span, missing)
+        missing -= count
         _push_header(heap, walks[number], number)
     return starts
 
@@ -178,14 +180,19 @@ def _push_read(
         heapq.heappush(heap, (header.max_timestamp, number, read))
 
 
-def _offset_from_end(source: Source, end: Mark, header: BatchHeader, count: int) -> int:
-    """The offset of the record `count` from the end of a batch."""
-    if header.last_offset_delta + 1 == header.record_count:
-        return header.next_offset - count
-    cursor = source.log.cursor(header.base_offset, end)
+def _last_of_batch(source: Source, end: Mark, header: BatchHeader, span: range, count: int) -> tuple[int, int]:
+    """Where the last `count` records of a batch begin, or all it has, and how many these are. span: the offsets of it that
+    count: of a batch at the log start offset, or put together by a compaction meanwhile, not all do."""
+    if len(span) == header.last_offset_delta + 1:
+        if header.record_count <= count:
+            return span.start, header.record_count
+        if header.record_count == len(span):
+            return span.stop - count, count
+    cursor = source.log.cursor(span.start, end)
     try:
         batch = cursor.take() if cursor.peek() else None
-        return batch.offsets()[-count] if batch else header.base_offset
+        offsets = [offset for offset in batch.offsets() if offset in span][-count:] if batch else []
+        return (offsets[0], len(offsets)) if offsets else (span.start, 0)
     finally:
         cursor.close()
 

@@ -197,10 +197,22 @@ class Log:
         start, end = self.start(), self._tail(self._last_segment(just_listed=just_listed)).end
         names = self._segments()
         size = size_of_log(self.directory, names)
-        first = next(self.headers(start, end), None)
-        if first is None:
-            return LogSummary(start, end.offset, size, len(names), None, None)
-        return LogSummary(start, end.offset, size, len(names), first.min_timestamp, end.max_timestamp)
+        first = self._first_timestamp(start, end)
+        return LogSummary(start, end.offset, size, len(names), first, None if first is None else end.max_timestamp)
+
+    def _first_timestamp(self, start: int, end: Mark) -> int | None:
+        """The least timestamp of the first batch, without its records before the log start offset."""
+        cursor = self.cursor(start, end)
+        try:
+            while (header := cursor.peek()) is not None:
+                if header.base_offset >= start:
+                    return header.min_timestamp
+                batch = cursor.take()
+                if batch is not None:
+                    return batch.min_timestamp
+            return None
+        finally:
+            cursor.close()
 
     def size_from(self, offset: int, end: Mark) -> int:
         """Bytes from the batch that holds `offset` up to `end`."""
