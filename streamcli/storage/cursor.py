@@ -143,8 +143,13 @@ class Cursor:
     @property
     def segment(self) -> SegmentName:
         """The segment that `peek`'s batch lies in."""
+        return self.opened.name
+
+    @property
+    def opened(self) -> Segment:
+        """The same, as it is open: it may have been compacted or removed since."""
         assert self._segment is not None
-        return self._segment.name
+        return self._segment
 
     def is_current(self) -> bool:
         """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
@@ -358,7 +363,8 @@ class Cursor:
         if not self.is_current():
             return False  # deleted, and perhaps made anew: what comes next is another's
         offset = successor if self._expected is None else self._expected
-        if self.end is not None and offset >= self.end.offset:
+        end = self.end
+        if end is not None and offset >= end.offset and segment.base_offset >= end.segment:
             return False
         name = self._holding(offset, segment)
         if name is None:
@@ -366,7 +372,8 @@ class Cursor:
             name = self._holding(offset, segment)
         self.offset = max(self.offset, offset)
         if name is None:
-            self._check_gap(segment, offset)
+            if end is None or offset < end.offset:
+                self._check_gap(segment, offset)
             return False
         if self._is_past_end(name, max(offset, name.base_offset)):
             return False
