@@ -127,14 +127,16 @@ class Cleaner:
     def _apply(self, now: int, lock: ExclusiveLock) -> Iterator[Removed | Compacted]:
         retention, compaction = self._policy.retention, self._policy.compaction
         if retention is not None and not retention.is_unlimited:
-            with lock:
-                removed = remove_expired(self._directory, retention, now)
-            if removed.segments:
+            while (removed := self._remove_expired(retention, now, lock)).segments:
                 yield removed
         if compaction is not None:
             compacted = compact(self._directory, compaction, now=now, lock=lock, is_stopping=self._is_stopping)
             if compacted is not None:
                 yield compacted
+
+    def _remove_expired(self, retention: RetentionPolicy, now: int, lock: ExclusiveLock) -> Removed:
+        with lock:
+            return remove_expired(self._directory, retention, now)
 
     def _is_roll_due(self, name: SegmentName, first_timestamp: int | None, now: int) -> bool:
         if self._policy.compaction is not None:

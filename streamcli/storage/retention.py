@@ -3,22 +3,26 @@
 The log start offset is moved first, on disk; then the files go. A crash in between leaves files before the log start
 offset, which the next removal takes along. Readers that have a segment open read it to its end.
 
-A segment is too old when its greatest timestamp is. As in Kafka the first one that is not keeps all after it.
+A segment is too old when its greatest timestamp is. As in Kafka the first one that is not keeps all after it. Of a damaged
+one that is not known: it stays until it is repaired, unless the partition is too large.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from itertools import pairwise
 from typing import NamedTuple
 
+from streamcli.record.errors import CorruptData
 from streamcli.storage import durable, layout
 from streamcli.storage.config import UNLIMITED
+from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start, write_log_start
 from streamcli.storage.segment import Segment
-from streamcli.storage.tail import last_in, max_timestamp_before
+from streamcli.storage.tail import Mark, last_indexed, max_timestamp_before
 
 _ROOM = 16 << 10
 """Bytes on disk that are enough for a small file."""
@@ -45,38 +49,85 @@ class Removed(NamedTuple):
 
 
 def remove_expired(partition_directory: str, policy: RetentionPolicy, now: int) -> Removed:
-    """Remove the closed segments that the policy does not keep. Under the append lock. now: ms since the epoch."""
+    """Remove the closed segments that the policy does not keep. Under the append lock. now: ms since the epoch.
+
+    CorruptData where the first segment is as old as far as it can be read, and damaged; with others before it these are
+    removed, and the next call raises.
+    """
     names = layout.segments(partition_directory)
     sizes = [os.lstat(layout.segment_path(partition_directory, name)).st_size for name in names]
     total = sum(sizes)
     start = read_log_start(partition_directory) or 0
+    expired: list[SegmentName] = []
     for (name, following), size in zip(pairwise(names), sizes, strict=False):
         is_too_large = policy.bytes != UNLIMITED and total - size >= policy.bytes
-        if not is_too_large and not is_expired(partition_directory, name, policy, now):
+        try:
+            if not is_too_large and not is_expired(partition_directory, name, policy, now):
+                break
+        except CorruptData:
+            if not expired:
+                raise
             break
         total -= size
-        start = max(start, following.base_offset)
-    return remove_before(partition_directory, start)
+        start = max(start, _end_offset(partition_directory, name, following))
+        expired.append(name)
+    return _remove(partition_directory, start, expired)
 
 
 def is_expired(partition_directory: str, name: SegmentName, policy: RetentionPolicy, now: int) -> bool:
-    """Whether all records of a segment are older than the policy keeps."""
+    """Whether all records of a segment are older than the policy keeps. CorruptData where that are those that can be read,
+    but not all can."""
     if policy.milliseconds == UNLIMITED:
         return False
-    return _max_timestamp(partition_directory, name, now - policy.milliseconds) < now - policy.milliseconds
+    limit = now - policy.milliseconds
+    with closing(Segment(partition_directory, name)) as segment:
+        indexed = _end_by_index(partition_directory, segment)
+        if indexed is not None and indexed.max_timestamp < limit:
+            return True
+        if indexed is not None and name.end_offset is None:
+            earlier = max_timestamp_before(partition_directory, name.base_offset)
+            if earlier < limit:
+                return False
+        # What came before, or compaction removed, may be younger than what is there.
+        latest = max((header.max_timestamp for header in _headers(segment)), default=NO_TIMESTAMP)
+        if latest < limit and _end_of(segment, _beginning(segment)) is None:
+            reason = "old enough to be removed, but how old what is damaged in it is cannot be told: `streamcli repair` gives it up"
+            raise segment.damaged(reason, 0, segment.size(), name.base_offset, None)
+        return latest < limit
 
 
-def _max_timestamp(directory: str, name: SegmentName, limit: int) -> int:
-    """The greatest timestamp of a segment, ms; of one that is below `limit` any that is. Mostly the index says it."""
-    segment = Segment(directory, name)
-    try:
-        latest = last_in(directory, segment)
-        if latest is None or (latest >= limit and max_timestamp_before(directory, name.base_offset) >= limit):
-            headers = segment.headers_past_damage(0, segment.size())
-            return max((header.max_timestamp for header in headers if header.record_count), default=limit - 1)
-        return latest
-    finally:
-        segment.close()
+def _headers(segment: Segment) -> Iterator[BatchHeader]:
+    return segment.headers_past_damage(0, segment.size())
+
+
+def _beginning(segment: Segment) -> Mark:
+    return Mark(segment.base_offset, 0, segment.base_offset, NO_TIMESTAMP)
+
+
+def _end_by_index(directory: str, segment: Segment) -> Mark | None:
+    """The end of a segment, with the greatest timestamp in the log before it, where the index leads to it."""
+    indexed = last_indexed(directory, segment, segment.size())
+    return None if indexed is None else _end_of(segment, indexed)
+
+
+def _end_of(segment: Segment, start: Mark) -> Mark | None:
+    """The end of a segment, from a mark on; None where something from there on is damaged."""
+    size = segment.size()
+    _, position, offset, latest = start
+    for header in segment.headers(position, size):
+        if header.base_offset != offset:
+            return None
+        position, offset, latest = header.end, header.next_offset, max(latest, header.max_timestamp)
+    return Mark(segment.base_offset, position, offset, latest) if position == size else None
+
+
+def _end_offset(directory: str, name: SegmentName, following: SegmentName) -> int:
+    """The offset after a segment: not always that of the following one, where one between them was lost, which is to be told."""
+    if name.end_offset is not None:
+        return name.end_offset
+    with closing(Segment(directory, name)) as segment:
+        end = _end_by_index(directory, segment) or _end_of(segment, _beginning(segment))
+        return following.base_offset if end is None else min(end.offset, following.base_offset)
 
 
 def remove_before(partition_directory: str, offset: int) -> Removed:
@@ -84,22 +135,27 @@ def remove_before(partition_directory: str, offset: int) -> Removed:
 
     What was cut off these, or given up in them, goes with them.
     """
-    before = read_log_start(partition_directory) or 0
-    names = layout.segments(partition_directory)
-    kept = next(
-        (name for name, following in pairwise(names) if following.base_offset > offset), names[-1] if names else ""
-    )
-    doomed = [name for name in names if name < kept]
+    return _remove(partition_directory, offset, [])
+
+
+def _remove(directory: str, offset: int, expired: list[SegmentName]) -> Removed:
+    """The same, and these segments, the first ones, are among those that lie before it."""
+    before = read_log_start(directory) or 0
+    start = max(before, offset)
+    names = layout.segments(directory)
+    doomed = [name for name, following in pairwise(names) if following.base_offset <= start or name in expired]
     if offset > before:
-        _move_log_start(partition_directory, offset, doomed)
-    size = sum(os.lstat(layout.segment_path(partition_directory, name)).st_size for name in doomed)
+        _move_log_start(directory, offset, doomed)
+    size = sum(os.lstat(layout.segment_path(directory, name)).st_size for name in doomed)
     for name in doomed:
-        durable.remove_file(layout.segment_path(partition_directory, name))
-    for found in sorted(os.listdir(partition_directory)) if doomed else ():
-        if layout.is_beside_segment(found) and found[:20] < kept[:20]:
-            with suppress(OSError):
-                durable.remove_file(os.path.join(partition_directory, found))
-    return Removed(len(doomed), size, before, max(before, offset))
+        durable.remove_file(layout.segment_path(directory, name))
+    if doomed:
+        kept = min(names[len(doomed)][:20], SegmentName.of(start))
+        for found in sorted(os.listdir(directory)):
+            if layout.is_beside_segment(found) and found[:20] < kept:
+                with suppress(OSError):
+                    durable.remove_file(os.path.join(directory, found))
+    return Removed(len(doomed), size, before, start)
 
 
 def _move_log_start(directory: str, offset: int, doomed: list[SegmentName]) -> None:
