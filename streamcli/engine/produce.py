@@ -176,8 +176,12 @@ class Producer:
         from streamcli.storage.clean import Cleaner, CleaningPolicy  # only where there is something to clean
 
         policy = CleaningPolicy.of(self._config)
-        if policy.compaction is not None and self._sync == SYNC_EXIT:
-            self._sync_all()  # it may take longer than a record waits for its fsync
+        if (
+            policy.compaction is not None and self._sync == SYNC_EXIT
+        ):  # it may take longer than a record waits for its fsync
+            if self._background is not None:
+                self._end_background()
+            self._sync_all()
         for partition in rolled:
             self._appenders[partition].has_rolled = False
             timeout = self._lock_timeout

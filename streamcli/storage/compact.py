@@ -257,8 +257,7 @@ class _Compaction:
         return Compacted(*map(sum, zip(*done, strict=True))) if done else None
 
     def _groups(self, sources: list[_Source]) -> Iterator[list[_Source]]:
-        """Sources in a row that are to become one. One that is large, and stays as it is, is left alone; and nothing is
-        written again for what is small beside it."""
+        """Sources in a row that are to become one. One that is large, and stays as it is, is left alone."""
         group: list[_Source] = []
         most = self._policy.segment_bytes
         for source in sources:
@@ -365,10 +364,24 @@ class _Compaction:
             durable.replace_file(layout.index_path(self._directory, name), index, durable=False)
 
 
-def _worthwhile(group: list[_Source]) -> Iterator[list[_Source]]:
-    """The group, or each of its members where putting them together would write more than half again for nothing."""
-    total = sum(source.size for source in group)
-    if any(source.is_changed for source in group) or max(source.size for source in group) * 2 <= total:
-        yield group
-    else:
-        yield from ([source] for source in group)
+def _worthwhile(sources: list[_Source]) -> Iterator[list[_Source]]:
+    """The sources in runs that are put together: a run and the one after it where the first is the smaller, or is written
+    anyway. So what stays as it is is written again only into a file of twice the size, however often small segments come
+    after it, and of these no more are left than the size of the largest has binary digits.
+    """
+    runs: list[list[_Source]] = []
+    for source in sources:
+        run = [source]
+        while runs and (_is_written(runs[-1]) or _live_size(runs[-1]) <= _live_size(run)):
+            run = runs.pop() + run
+        runs.append(run)
+    yield from runs
+
+
+def _is_written(run: list[_Source]) -> bool:
+    return len(run) > 1 or run[0].is_changed
+
+
+def _live_size(run: list[_Source]) -> int:
+    """About how many bytes of the run stay."""
+    return sum(source.size * (source.records - source.stale) // max(source.records, 1) for source in run)

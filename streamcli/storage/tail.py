@@ -13,7 +13,6 @@ and goes from header to header to the end of the file. What it finds after the l
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -68,9 +67,8 @@ def _missing(directory: str, segment: Segment, checkpoint: Checkpoint | None, si
         return 0
     if checkpoint.segment == segment.base_offset:
         return max(0, checkpoint.position - size)
-    there = os.path.exists(
-        layout.segment_path(directory, SegmentName.of(checkpoint.segment))
-    )  # made since the last one was looked for
+    # One that was made since the last one was looked for may have been compacted or removed by now, but not as the last.
+    there = any(name.base_offset >= checkpoint.segment for name in layout.segments(directory))
     return 0 if there else checkpoint.position
 
 
