@@ -26,7 +26,7 @@ VERIFY = Command(
         "After a restart of the machine the index of a log's last segment is not checked until the next append, which mends it. "
         "Segments that are gone from a log's beginning are told from what retention or trim removed: these move the log start offset, "
         "which log-start in the partition's directory says.\n\n"
-        "With --json a problem is an object with topic, partition, group, part (log, index, checkpoint, config, commits, or "
+        "With --json a problem is an object with topic, partition, group, part (log, index, checkpoint, log-start, config, commits, or "
         "unreadable for what could not be looked at), reason, path, position and length in bytes, first_offset and next_offset "
         "(excluded); null where it does not apply or is not known."
     ),

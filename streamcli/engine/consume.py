@@ -131,9 +131,7 @@ def start_reads(
 def last_records(sources: list[Source], ends: list[Mark], count: int) -> list[int]:
     """Where each partition's part of the last `count` records begins, in the order that a merged read has."""
     firsts = [source.log.start() for source in sources]
-    walks = [
-        source.log.headers_backwards(first, end) for source, first, end in zip(sources, firsts, ends, strict=True)
-    ]
+    walks = [source.log.headers_backwards(first, end) for source, first, end in zip(sources, firsts, ends, strict=True)]
     starts = [end.offset for end in ends]
     heap: list[tuple[int, int, BatchHeader]] = []
     for number, walk in enumerate(walks):

@@ -239,6 +239,9 @@ class Appender:
         known = read_checkpoint(self._directory)
         is_first = known is None or not durable.is_this_boot(known.boot_id)
         self._recover(segment, find_tail(self._directory, segment))
+        start = read_log_start(self._directory) or 0
+        if self._end.offset < start:  # a log that was restored from a copy: before the log start offset nobody reads
+            self._mark_lost(segment, start)
         self._index = ActiveIndex(self._directory, segment, self._end, is_sound=not is_first)
         first = next(segment.headers_past_damage(0, self._end.position), None)
         self._first_timestamp = first.max_timestamp if first and first.record_count else None

@@ -52,16 +52,17 @@ def _look(directory: str, segment: Segment, wanted: Callable[[IndexEntry], bool]
     index = SparseIndex(layout.index_path(directory, segment.name))
     try:
         last = index.entry(index.count - 1)
-        good = last is not None and _leads(segment, last)
+        good = last is not None and leads(segment, last)
         found = index.last_where(wanted)
         if found is None:
             return None, good and index.entry(0) is not None
-        return (found[1], good and not index.damaged) if _leads(segment, found[1]) else (None, False)
+        return (found[1], good and not index.damaged) if leads(segment, found[1]) else (None, False)
     finally:
         index.close()
 
 
-def _leads(segment: Segment, entry: IndexEntry) -> bool:
+def leads(segment: Segment, entry: IndexEntry) -> bool:
+    """Whether an index entry leads to its batch."""
     try:
         header = segment.header_at(entry.position)
     except InvalidBatch:

@@ -12,6 +12,7 @@ mark there stands for all that the checkpoint, or a group's commit, says there w
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from streamcli.record.errors import CorruptData
@@ -22,10 +23,10 @@ from streamcli.storage.format import HEADER_SIZE, InvalidBatch, encode_lost
 from streamcli.storage.index import ENTRY_SIZE, SparseIndex
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
-from streamcli.storage.log_start import write_log_start
+from streamcli.storage.log_start import read_log_start, write_log_start
 from streamcli.storage.lookup import rebuild_index
 from streamcli.storage.segment import Segment
-from streamcli.storage.verify import INDEX, LOG, PartitionCheck, Problem
+from streamcli.storage.verify import INDEX, LOG, LOG_START, PartitionCheck, Problem
 
 
 class Repair(NamedTuple):
@@ -70,7 +71,11 @@ def repair_partition(
 def _mend(directory: str, problem: Problem, committed: int) -> Repair | None:
     """None when the problem is gone."""
     if problem.part == INDEX:
-        return _mend_index(directory, problem)
+        with suppress(FileNotFoundError):  # the segment was compacted or removed meanwhile, and its index with it
+            return _mend_index(directory, problem)
+        return None
+    if problem.part == LOG_START:
+        return _mend_log_start(directory, problem)
     if problem.part != LOG:
         durable.remove_file(problem.path)
         durable.sync_directory(directory)
@@ -89,10 +94,19 @@ def _mend(directory: str, problem: Problem, committed: int) -> Repair | None:
         segment.close()
 
 
+def _mend_log_start(directory: str, problem: Problem) -> Repair | None:
+    """Let the log start where its first segment does: whether some before that was lost is not known any more."""
+    names = layout.segments(directory)
+    if read_log_start(directory) is not None or not names:
+        return None
+    write_log_start(directory, names[0].base_offset)
+    return Repair(problem, f"written anew: the log starts at offset {names[0].base_offset}, with its first segment")
+
+
 def _make_segment(directory: str, problem: Problem, committed: int) -> Repair:
     """Begin a log of which no segment is left, after the offsets that were given out."""
     checkpoint = read_checkpoint(directory)
-    base = max(committed, checkpoint.offset if checkpoint else 0)
+    base = max(committed, checkpoint.offset if checkpoint else 0, read_log_start(directory) or 0)
     if base:
         write_log_start(directory, base)
     durable.create_file(layout.segment_path(directory, SegmentName.of(base)))

@@ -17,18 +17,21 @@ from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint, read_checkpoint
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
-from streamcli.storage.index import ENTRY_SIZE, SparseIndex
+from streamcli.storage.index import ENTRY_SIZE, IndexEntry, SparseIndex
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log import Log
+from streamcli.storage.log_start import read_log_start
+from streamcli.storage.lookup import leads
+from streamcli.storage.segment import Segment
 from streamcli.storage.tail import DAMAGED, UNKNOWN
 
-LOG, INDEX, CHECKPOINT = "log", "index", "checkpoint"
+LOG, INDEX, CHECKPOINT, LOG_START = "log", "index", "checkpoint", "log-start"
 
 _LOOKS = 5
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong. part: LOG, INDEX or CHECKPOINT; position, length: bytes in the file at `path`, None where
+    """One thing that is wrong. part: LOG, INDEX, CHECKPOINT or LOG_START; position, length: bytes in the file at `path`, None where
     unknown; first <= offset < next_offset cannot be read, None where none or unknown."""
 
     part: str
@@ -78,8 +81,7 @@ class PartitionCheck:
         """The problems of the log from `offset` on, and of the checkpoint. until: (segment, position) to go no further than."""
         log = Log(self._directory)
         checkpoint, problem = _read_checkpoint(self._directory)
-        if problem is not None:
-            yield problem
+        yield from filter(None, (_log_start_problem(self._directory), problem))
         self._start = log.start()
         tail = log.tail()
         if checkpoint is None or not durable.is_this_boot(checkpoint.boot_id):
@@ -130,7 +132,7 @@ class PartitionCheck:
                 yield Problem(
                     CHECKPOINT, f"the checkpoint says offset {checkpoint.offset} for {header.next_offset}", path
                 )
-            yield from self._check_index(name, header)
+            yield from self._check_index(cursor.opened, header)
 
     def _check_body(self, batch: RecordBatch) -> None:
         """CorruptData unless it holds what its header says, as far as that can be told here. Its checksum is right."""
@@ -150,14 +152,13 @@ class PartitionCheck:
             self.lost += lost.next_offset - lost.first
             self._inexact = lost.path
 
-    def _check_index(self, name: SegmentName, header: BatchHeader) -> Iterator[Problem]:
-        if name == self._unmended:
+    def _check_index(self, segment: Segment, header: BatchHeader) -> Iterator[Problem]:
+        if segment.name == self._unmended:
             return
-        if self._index is None or self._index.segment != name:
+        if self._index is None or self._index.segment != segment.name:
             yield from self._close_index()
-            self._index = _IndexCheck(self._directory, name)
-        is_exact = self._inexact != layout.segment_path(self._directory, name)
-        self._index.see(header, self._latest, is_exact=is_exact)
+            self._index = _IndexCheck(self._directory, segment.name)
+        self._index.see(segment, header, self._latest, is_exact=self._inexact != segment.path)
         if header.next_offset > self._start:
             self._latest = max(self._latest, header.max_timestamp)
 
@@ -178,21 +179,27 @@ class _IndexCheck:
         self._next = 0
         self._wrong: int | None = None
 
-    def see(self, header: BatchHeader, latest: int, *, is_exact: bool) -> None:
+    def see(self, segment: Segment, header: BatchHeader, latest: int, *, is_exact: bool) -> None:
         """Compare with a batch. latest: the greatest timestamp before it, as far as it was read (ms); is_exact: whether
         every batch so far was read, so that an entry that leads to none is wrong."""
         while self._wrong is None and self._next < self._index.count:
             entry = self._index.entry(self._next)
-            if entry is None:
-                self._wrong = self._next
-            elif entry.position > header.position:
+            if entry is not None and entry.position > header.position:
                 return
-            elif entry.position < header.position:
-                if is_exact:
-                    self._wrong = self._next
-            elif not entry.leads_to(header) or entry.max_timestamp_before < latest:
+            if entry is None or not self._is_right(segment, entry, header, latest, is_exact=is_exact):
+                if not segment.is_at_path():  # it was compacted since it was opened: the index may be another's
+                    self._next = self._index.count
+                    return
                 self._wrong = self._next
             self._next += 1
+
+    def _is_right(
+        self, segment: Segment, entry: IndexEntry, header: BatchHeader, latest: int, *, is_exact: bool
+    ) -> bool:
+        """Whether an entry for `header`, or for what lies before it, leads there. Batches without records are not read."""
+        if entry.position == header.position:
+            return entry.leads_to(header) and entry.max_timestamp_before >= latest
+        return not is_exact or leads(segment, entry)
 
     def finish(self) -> Problem | None:
         path, wrong = self._index.path, self._wrong
@@ -200,6 +207,15 @@ class _IndexCheck:
         if wrong is None:
             return None
         return Problem(INDEX, f"entry {wrong} of the index leads to no batch", path, wrong * ENTRY_SIZE, ENTRY_SIZE)
+
+
+def _log_start_problem(directory: str) -> Problem | None:
+    path = os.path.join(directory, layout.LOG_START)
+    if read_log_start(directory) is None and os.path.lexists(path):
+        return Problem(
+            LOG_START, "the log start offset's file is damaged: what lies before the log counts as missing", path
+        )
+    return None
 
 
 def _read_checkpoint(directory: str) -> tuple[Checkpoint | None, Problem | None]:

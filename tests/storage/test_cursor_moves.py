@@ -278,9 +278,7 @@ class CursorMoves(RuleBasedStateMachine):
             self.readers.pop(0).cursor.close()
         tail = self.log.tail()
         end = tail.end if bounded else None
-        self.readers.append(
-            Reader(self.log.cursor(at % (self.partition.end + 1), end, tail), self.partition, end)
-        )
+        self.readers.append(Reader(self.log.cursor(at % (self.partition.end + 1), end, tail), self.partition, end))
 
     @precondition(lambda self: self.readers)
     @rule(number=st.integers(0, 10), steps=st.integers(1, 3), pass_by=st.booleans())
