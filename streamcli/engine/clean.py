@@ -76,7 +76,7 @@ class Cleaning:
 
     def _clean(self, topic: str, partition: int, config: TopicConfig) -> Iterator[Removed | Compacted]:
         cleaner = self._cleaner(topic, partition, config)
-        if not cleaner.is_idle:
+        if not cleaner.has_nothing_to_do():
             with self._appender(topic, partition) as appender:
                 yield from cleaner.clean(appender, self._clock())
 

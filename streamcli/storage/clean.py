@@ -14,13 +14,13 @@ from streamcli.record.errors import Busy, OffsetOutOfRange
 from streamcli.storage import layout
 from streamcli.storage.append import Appender
 from streamcli.storage.codec import NUMBERS
-from streamcli.storage.compact import Compacted, CompactionPolicy, compact, dirty_ratio, remove_leftovers
+from streamcli.storage.compact import Compacted, CompactionPolicy, compact, dirty_ratio, has_leftovers, remove_leftovers
 from streamcli.storage.config import COMPACT, COMPACT_AND_DELETE, DELETE, TopicConfig
 from streamcli.storage.format import CODEC_NONE
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.log_start import read_log_start
-from streamcli.storage.retention import Removed, RetentionPolicy, is_expired, remove_before, remove_expired
+from streamcli.storage.retention import Removed, RetentionPolicy, has_removed, is_expired, remove_before, remove_expired
 
 
 class CleaningPolicy(NamedTuple):
@@ -74,18 +74,22 @@ class Cleaner:
         with self._cleaning(self._lock_timeout) as lock:
             appender.recover()
             appender.roll_if(lambda name, first: self._is_roll_due(name, first, now))
-            remove_leftovers(self._directory, lock)
+            self._sweep(lock)
             yield from self._apply(now, lock)
 
+    def has_nothing_to_do(self) -> bool:
+        """Whether the policy keeps everything, and nobody died over a trim."""
+        return self._is_idle and not has_leftovers(self._directory) and not has_removed(self._directory)
+
     @property
-    def is_idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Whether the policy keeps everything."""
         retention = self._policy.retention
         return self._policy.compaction is None and (retention is None or retention.is_unlimited)
 
     def clean_after_roll(self, now: int) -> Iterator[Removed | Compacted]:
         """What a writer does once it has closed a segment, unless somebody is about it already."""
-        if self.is_idle:
+        if self._is_idle:
             return
         try:
             with self._cleaning(0) as lock:
@@ -123,6 +127,12 @@ class Cleaner:
                     lock.close()
         finally:
             cleaning.close()
+
+    def _sweep(self, lock: ExclusiveLock) -> None:
+        """Finish what one that died was about."""
+        remove_leftovers(self._directory, lock)
+        with lock:
+            remove_before(self._directory, read_log_start(self._directory) or 0)
 
     def _apply(self, now: int, lock: ExclusiveLock) -> Iterator[Removed | Compacted]:
         retention, compaction = self._policy.retention, self._policy.compaction

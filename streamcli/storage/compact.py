@@ -37,6 +37,8 @@ from streamcli.storage.segment_writer import COPIED_WHOLE, SegmentWriter
 from streamcli.storage.tail import max_timestamp_before
 
 _NO_BODY = memoryview(b"")
+_MADE = ("0", layout.LOG_START)
+"""How the names of what a cleaner makes begin."""
 
 KEY_MEMORY = 128 << 20
 """Bytes for the keys that are held at once."""
@@ -110,11 +112,21 @@ def compact(
     return _Compaction(partition_directory, policy, now, lock, is_stopping).run()
 
 
+def has_leftovers(partition_directory: str) -> bool:
+    """Whether `remove_leftovers` has something to do, or a cleaner is at work."""
+    return (
+        any(durable.has_temporaries(partition_directory, name) for name in _MADE)
+        or bool(layout.superseded_segments(partition_directory))
+        or bool(layout.orphaned_indexes(partition_directory))
+    )
+
+
 def remove_leftovers(partition_directory: str, lock: ExclusiveLock) -> None:
     """Remove what a cleaner that died has left. lock: the append lock, so that no appender with a superseded segment open
     finds that one still there, and the one after it gone."""
     with lock:
-        durable.remove_temporaries(partition_directory, "0")
+        for beginning in _MADE:
+            durable.remove_temporaries(partition_directory, beginning)
         superseded = layout.superseded_segments(partition_directory)
         if superseded:
             durable.sync_directory(partition_directory)  # the names of what takes their place
@@ -293,14 +305,14 @@ class _Compaction:
             size = os.stat(temporary).st_size
             with self._lock:
                 self._check_unchanged(group)
-                durable.remove_file(
-                    layout.index_path(self._directory, name)
-                )  # one of the same name, whose entries lead astray
+                if group[0].name == name:  # the index of that name would lead astray, after a power cut too
+                    durable.remove_file(layout.index_path(self._directory, name))
+                    durable.sync_directory(self._directory)
                 durable.place_file(temporary, path)
                 for source in group:
                     if source.name != name:
                         _remove(self._directory, source.name)
-                self._put_index(name, bytes(writer.index))
+            self._put_index(name, bytes(writer.index))
         finally:
             durable.remove_file(temporary)
         before = sum(source.records for source in group), sum(source.size for source in group)
@@ -361,7 +373,7 @@ class _Compaction:
 
     def _put_index(self, name: SegmentName, index: bytes) -> None:
         with suppress(OSError):  # else it is made anew
-            durable.replace_file(layout.index_path(self._directory, name), index, durable=False)
+            durable.replace_file(layout.index_path(self._directory, name), index)
 
 
 def _worthwhile(sources: list[_Source]) -> Iterator[list[_Source]]:

@@ -130,6 +130,12 @@ def _end_offset(directory: str, name: SegmentName, following: SegmentName) -> in
         return following.base_offset if end is None else min(end.offset, following.base_offset)
 
 
+def has_removed(partition_directory: str) -> bool:
+    """Whether a segment is there still that lies before the log start offset."""
+    names = layout.segments(partition_directory)
+    return len(names) > 1 and names[1].base_offset <= (read_log_start(partition_directory) or 0)
+
+
 def remove_before(partition_directory: str, offset: int) -> Removed:
     """Make `offset` the log start offset, and remove the segments that lie before it. Under the append lock.
 

@@ -168,7 +168,7 @@ def _fails_fsync(scenario: Scenario, fault: str, calls: list[Noted], number: int
 def _is_disposable(calls: list[Noted], number: int) -> bool:
     """Whether an fsync is of a checkpoint or an index; or of the directory to which a checkpoint was just moved."""
     about = calls[number - 1] if number and calls[number - 1].name == "rename" else calls[number]
-    return about.path.endswith(".index") or Path(about.path).name.lstrip("+").startswith("checkpoint")
+    return ".index" in Path(about.path).name or Path(about.path).name.lstrip("+").startswith("checkpoint")
 
 
 def _is_cleaning(calls: list[Noted], number: int) -> bool:
