@@ -10,7 +10,6 @@ one that is not known: it stays until it is repaired, unless the partition is to
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,11 +17,11 @@ from typing import NamedTuple
 from streamcli.record.errors import CorruptData
 from streamcli.storage import durable, layout
 from streamcli.storage.config import UNLIMITED
-from streamcli.storage.format import NO_TIMESTAMP, BatchHeader
+from streamcli.storage.format import NO_TIMESTAMP
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start, write_log_start
 from streamcli.storage.segment import Segment
-from streamcli.storage.tail import Mark, last_indexed, max_timestamp_before
+from streamcli.storage.tail import Mark, last_indexed
 
 _ROOM = 16 << 10
 """Bytes on disk that are enough for a small file."""
@@ -81,23 +80,24 @@ def is_expired(partition_directory: str, name: SegmentName, policy: RetentionPol
         return False
     limit = now - policy.milliseconds
     with closing(Segment(partition_directory, name)) as segment:
-        indexed = _end_by_index(partition_directory, segment)
-        if indexed is not None and indexed.max_timestamp < limit:
+        last = last_indexed(partition_directory, segment, segment.size()) or _beginning(segment)
+        if _latest(segment, last.position) >= limit:  # the youngest mostly come last: then no more is read
+            return False
+        end = _end_of(segment, last)
+        if end is not None and last.position and end.max_timestamp < limit:
             return True
-        if indexed is not None and name.end_offset is None:
-            earlier = max_timestamp_before(partition_directory, name.base_offset)
-            if earlier < limit:
-                return False
-        # What came before, or compaction removed, may be younger than what is there.
-        latest = max((header.max_timestamp for header in _headers(segment)), default=NO_TIMESTAMP)
+        # What came before the segment, or compaction removed, may be younger than what is there.
+        latest = _latest(segment, 0)
         if latest < limit and _end_of(segment, _beginning(segment)) is None:
             reason = "old enough to be removed, but how old what is damaged in it is cannot be told: `streamcli repair` gives it up"
             raise segment.damaged(reason, 0, segment.size(), name.base_offset, None)
         return latest < limit
 
 
-def _headers(segment: Segment) -> Iterator[BatchHeader]:
-    return segment.headers_past_damage(0, segment.size())
+def _latest(segment: Segment, position: int) -> int:
+    """The greatest timestamp from a position on, in headers that can be read, ms."""
+    headers = segment.headers_past_damage(position, segment.size())
+    return max((header.max_timestamp for header in headers), default=NO_TIMESTAMP)
 
 
 def _beginning(segment: Segment) -> Mark:
