@@ -23,6 +23,7 @@ from streamcli.storage.directory import LogDirectory
 from streamcli.storage.format import CODEC_NONE
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
+from streamcli.storage.repair import repair_partition
 from streamcli.storage.verify import PartitionCheck, Problem
 
 from .columns import columns
@@ -273,3 +274,28 @@ def test_the_segment_of_the_name_of_another_is_superseded_only_within_it() -> No
     of = SegmentName.of
     there = [of(0), of(0, 10), of(0, 30), of(5, 10), of(10), of(30), of(30, 40), of(40)]
     assert layout._in_force(sorted(there)) == [of(0, 30), of(30, 40), of(40)]
+
+
+def test_a_lost_segment_that_was_repaired_is_compacted_with_the_others(partition: PartitionLog) -> None:
+    for number in range(6):
+        write_closed(partition, keyed((b"%d" % (number % 3), b"%d" % number)))
+    compacted(partition, size=1)
+    lost = layout.segments(partition.directory)[3]
+    partition.segment(3).unlink()
+    with pytest.raises(CorruptData):
+        compacted(write_more(partition))
+    found = list(PartitionCheck(partition.directory).problems())
+    repairs = repair_partition(partition.directory, found, partition.appender(), lock_timeout=30, committed=0)
+    partition.close()
+    assert [repair.is_mended for repair in repairs] == [True]
+    told: list[CorruptData] = []
+    before = partition.read(on_damage=told.append)
+    assert compacted(partition) is not None
+    assert partition.read(on_damage=told.append) == newest(before)
+    assert [(damage.first, damage.next_offset) for damage in told] == [(lost.base_offset, lost.end_offset)] * 2
+    assert problems(partition) == []
+
+
+def write_more(log: PartitionLog) -> PartitionLog:
+    write_closed(log, keyed((b"1", b"more")))
+    return log
