@@ -22,30 +22,42 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from streamcli.cli import groups
 from streamcli.cli.context import Context
 from streamcli.cli.stop import StopSignals
+from streamcli.engine.alter import Alteration, alter_topic
+from streamcli.engine.clean import Cleaning
 from streamcli.engine.consume import PartitionRead, Source, find_sources, merged, start_reads
 from streamcli.engine.group import BoundedConsumer
 from streamcli.engine.group_request import GroupEvents, GroupRequest
 from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
 from streamcli.groups.member import GroupDirectory
-from streamcli.record.batch import Columns, Record, join_column
-from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange, StreamcliError
+from streamcli.record.batch import Columns, Record, join_column, split_column
+from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange, StreamcliError, UsageError
 from streamcli.record.range import LAST, OFFSET, TIME, Bound, Range
 from streamcli.storage import layout
 from streamcli.storage.append import Appender, RollPolicy
 from streamcli.storage.checkpoint import read_checkpoint, write_checkpoint
-from streamcli.storage.config import TopicConfig
+from streamcli.storage.compact import Compacted
+from streamcli.storage.config import TopicConfig, Value
 from streamcli.storage.cursor import Cursor
 from streamcli.storage.directory import LogDirectory, TopicExists
 from streamcli.storage.log import Log
+from streamcli.storage.retention import Removed
 from streamcli.storage.tail import UNPROMISED
+from tests.support.segments import leftovers
 
-from .model import Group, Place, Topic, records_of, rows_of
+from .model import Group, Partition, Place, Topic, records_of, rows_of
 from .writers import killed_writer
 
 TOPICS = ["a", "b"]
 GROUPS = ["g", "h"]
 OTHER_BOOT = "00000000-0000-0000-0000-000000000000"
 START = 1_000
+CLEANING: list[dict[str, Value]] = [
+    {},
+    {"cleanup.policy": "compact", "delete.retention.ms": 0, "min.cleanable.dirty.ratio": 0.5},
+    {"cleanup.policy": "compact", "delete.retention.ms": 20, "min.cleanable.dirty.ratio": 1.0},
+    {"cleanup.policy": "compact,delete", "retention.ms": 30},
+    {"retention.ms": 30},
+]
 
 names = st.sampled_from(TOPICS)
 groups_of = st.sampled_from(GROUPS)
@@ -77,6 +89,14 @@ def batches(draw: st.DrawFn) -> Columns:
         common_headers=draw(st.none() | pairs),
         timestamps=draw(st.none() | one_each(times)),
     )
+
+
+def with_keys(columns: Columns) -> Columns:
+    """The same records, with a key where they had none."""
+    if columns.keys is None:
+        return columns._replace(common_key=columns.common_key or b"k1")
+    keys = columns.keys if isinstance(columns.keys, list) else split_column(columns.keys)
+    return columns._replace(keys=[b"k1" if key is None else key for key in keys])
 
 
 def no_damage(damage: CorruptData) -> None:
@@ -112,9 +132,14 @@ class DirectoryMachine(RuleBasedStateMachine):
     def begin(self, partitions: int, size: int) -> None:
         self.create(TOPICS[0], partitions, size)
 
-    @rule(topic=names, partitions=st.integers(1, 3), size=st.sampled_from([1024, 1024, 4096]))
-    def create(self, topic: str, partitions: int, size: int) -> None:
-        config = TopicConfig(partitions, {"segment.bytes": size, "segment.ms": 40})
+    @rule(
+        topic=names,
+        partitions=st.integers(1, 3),
+        size=st.sampled_from([1024, 1024, 4096]),
+        cleaning=st.sampled_from(CLEANING),
+    )
+    def create(self, topic: str, partitions: int, size: int, cleaning: dict[str, Value] = CLEANING[0]) -> None:
+        config = TopicConfig(partitions, {"segment.bytes": size, "segment.ms": 40, **cleaning})
         if topic in self.log:
             with pytest.raises(TopicExists):
                 self.directory.create_topic(topic, config)
@@ -132,6 +157,74 @@ class DirectoryMachine(RuleBasedStateMachine):
         elif sure == 0:
             self.directory.delete_topic(topic)
             del self.log[topic]
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), more=st.integers(0, 1), cleaning=st.sampled_from(CLEANING))
+    def alter(self, data: st.DataObject, more: int, cleaning: dict[str, Value]) -> None:
+        """More partitions, another policy. Producers take notice in a second; these begin anew."""
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        known = self.log[topic]
+        wanted = min(len(known.partitions) + more, 4)
+        unset = frozenset(name for one in CLEANING for name in one) - cleaning.keys()
+        alter_topic(self.directory, topic, Alteration(wanted, cleaning, unset))
+        known.partitions += [Partition() for _ in range(wanted - len(known.partitions))]
+        known.config = {**{name: value for name, value in known.config.items() if name not in unset}, **cleaning}
+        for name in [name for name in self.producers if name.split(" ")[0] == topic]:
+            self.producers.pop(name)[0].close()
+
+    # Cleaning
+
+    @precondition(lambda self: self.log)
+    @rule()
+    def clean(self) -> None:
+        """Retention and compaction, of all topics; and again, for what is left of a segment may be old; then nothing is to do."""
+        now = self.tick()
+        for is_last in (False, False, True):
+            done = list(self.cleaning(now).clean(sorted(self.log)))
+            assert all(isinstance(cleaned.done, Removed | Compacted) for cleaned in done)
+            assert not (is_last and done), done
+            for topic in self.log:
+                self.take_cleaned(topic)
+                self.check_swept(topic)
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), at=shares)
+    def trim(self, data: st.DataObject, at: int) -> None:
+        """The log starts where one says, in the middle of a batch too."""
+        topic = data.draw(st.sampled_from(sorted(self.log)))
+        number = data.draw(st.integers(0, len(self.log[topic].partitions) - 1))
+        known = self.log[topic].partitions[number]
+        before = at % (known.end + 2)
+        cleaning = self.cleaning(self.tick())
+        if before > known.end:
+            with pytest.raises(OffsetOutOfRange):
+                list(cleaning.trim(topic, [number], Bound(OFFSET, before)))
+            return
+        list(cleaning.trim(topic, [number], Bound(OFFSET, before)))
+        known.trim(before)
+
+    def cleaning(self, now: int) -> Cleaning:
+        return Cleaning(self.directory, clock=lambda: now, warn=self.warnings.append)
+
+    def take_cleaned(self, topic: str) -> None:
+        """Take over what cleaning has left in a topic, if that is what it may leave."""
+        known = self.log[topic]
+        for number, partition in enumerate(known.partitions):
+            path = self.directory.partition_directory(topic, number)
+            start = Log(path).start()
+            removed = partition.between(0, start)
+            limit = self.now - int(known.config.get("retention.ms", -1))
+            assert not removed or (known.has_retention and all(row.timestamp < limit for row in removed)), removed
+            partition.trim(start)
+            left = self.read(path)
+            if left != partition.records:
+                assert known.is_compacted
+                partition.compact(left)
+
+    def check_swept(self, topic: str) -> None:
+        for number in range(len(self.log[topic].partitions)):
+            path = self.directory.partition_directory(topic, number)
+            assert not leftovers(os.listdir(path), Log(path).start())
 
     @rule()
     def open_again(self) -> None:
@@ -154,10 +247,15 @@ class DirectoryMachine(RuleBasedStateMachine):
                     producer.append(made[0])
                 producer.close()
                 producer, born = self.new_producer(topic, partition), self.log[topic].born
+            if self.log[topic].is_compacted:
+                with pytest.raises(UsageError, match="without a key"):
+                    producer.append(Columns(1, b"no key\n"))
+                made = [with_keys(columns) for columns in made]
             for columns in made:
                 self.append(producer, topic, columns, data)
             producer.finish()
             assert producer.durable == producer.appended
+            self.take_cleaned(topic)
         finally:
             if keep:
                 self.producers[name] = producer, born

@@ -80,6 +80,10 @@ class Topic:
     def is_compacted(self) -> bool:
         return "compact" in str(self.config.get("cleanup.policy", ""))
 
+    @property
+    def has_retention(self) -> bool:
+        return "retention.ms" in self.config
+
     def partition_for(self, row: Record) -> int | None:
         """Where a record with a key has to go; None where it may go anywhere."""
         return partition_of(row.key, len(self.partitions)) if row.key else None
