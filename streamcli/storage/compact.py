@@ -259,9 +259,8 @@ class _Compaction:
 
     def _write(self, sources: list[_Source], survivors: Survivors) -> Compacted | None:
         done = []
-        with suppress(
-            _SourceChanged
-        ):  # and no later one is written: a tombstone there may be what deletes a record here
+        # Where one has changed no later one is written: a tombstone there may be what deletes a record here.
+        with suppress(_SourceChanged):
             for group in self._groups(sources):
                 written = self._replace(group, survivors)
                 if written is not None:

@@ -77,10 +77,19 @@ def max_timestamp_before(partition_directory: str, base_offset: int) -> int:
 
     Goes back to the first segment that has an index, and makes those of the others: who comes next reads none of them again.
     """
+    earlier = _segments_before(partition_directory, base_offset)
     while True:
-        earlier = [name for name in layout.segments(partition_directory) if name.base_offset < base_offset]
+        latest = None
         with suppress(FileNotFoundError):  # one was removed, or compacted, since the names were listed
-            return _max_timestamp_of(partition_directory, earlier)
+            latest = _max_timestamp_of(partition_directory, earlier)
+        again = _segments_before(partition_directory, base_offset)
+        if latest is not None and again == earlier:  # a long listing can miss what is renamed meanwhile
+            return latest
+        earlier = again
+
+
+def _segments_before(directory: str, base_offset: int) -> list[SegmentName]:
+    return [name for name in layout.segments(directory) if name.base_offset < base_offset]
 
 
 def _max_timestamp_of(partition_directory: str, names: list[SegmentName]) -> int:
