@@ -7,8 +7,10 @@ declarations spell out; it is never called.
 from __future__ import annotations
 
 import inspect
+import io
 import os
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
@@ -36,13 +38,16 @@ FIRST_STEPS = """First steps:
 def show(words: list[str]) -> int:
     """Print the help that `words` ask for; the first steps too where there are none."""
     app = build_app()
+    text = io.StringIO()  # a closed pipe is to be met by our own print: typer would make status 1 of it
     try:
-        app(
-            args=[word for word in words if word in ("--help", "-h") or not word.startswith("-")] or ["--help"],
-            prog_name="streamcli",
-        )
+        with redirect_stdout(text):
+            app(
+                args=[word for word in words if word in ("--help", "-h") or not word.startswith("-")] or ["--help"],
+                prog_name="streamcli",
+            )
     except SystemExit as done:
         status = int(done.code or 0)
+    print(text.getvalue(), end="")
     if not words:
         print(FIRST_STEPS)
     return status

@@ -75,7 +75,7 @@ class Cleaner:
             appender.recover()
             appender.roll_if(lambda name, first: self._is_roll_due(name, first, now))
             self._sweep(lock)
-            yield from self._apply(now, lock)
+            yield from self._apply(self._policy, now, lock)
 
     def has_nothing_to_do(self) -> bool:
         """Whether the policy keeps everything, and nobody died over a trim."""
@@ -96,7 +96,7 @@ class Cleaner:
                 policy = self._policy
                 if policy.compaction is not None and dirty_ratio(self._directory) < policy.min_dirty_ratio:
                     policy = policy._replace(compaction=None)
-                yield from self._apply(now, lock)
+                yield from self._apply(policy, now, lock)
         except Busy:
             return
 
@@ -134,8 +134,8 @@ class Cleaner:
         with lock:
             remove_before(self._directory, read_log_start(self._directory) or 0)
 
-    def _apply(self, now: int, lock: ExclusiveLock) -> Iterator[Removed | Compacted]:
-        retention, compaction = self._policy.retention, self._policy.compaction
+    def _apply(self, policy: CleaningPolicy, now: int, lock: ExclusiveLock) -> Iterator[Removed | Compacted]:
+        retention, compaction = policy.retention, policy.compaction
         if retention is not None and not retention.is_unlimited:
             while (removed := self._remove_expired(retention, now, lock)).segments:
                 yield removed

@@ -117,7 +117,10 @@ def test_a_reader_that_has_enough_is_no_error(reader: str, flags: str) -> None:
     assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 
-@pytest.mark.parametrize("command", ["tail t", "tail -f t", "topics list", "topics describe t", "topics list --json"])
+@pytest.mark.parametrize(
+    "command",
+    ["tail t", "tail -f t", "topics list", "topics describe t", "topics list --json", "--help", "topics clean --help"],
+)
 def test_listings_into_a_closed_pipe(command: str) -> None:
     ok("produce", "t", stdin=b"x\n")
     done = shell(f"(streamcli {command}; echo $? >&2) | true")

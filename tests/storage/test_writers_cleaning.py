@@ -13,7 +13,8 @@ import pytest
 
 from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
 from streamcli.record.batch import Columns
-from streamcli.storage import durable, layout
+from streamcli.storage import clean, durable, layout
+from streamcli.storage.compact import compact
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.locks import ExclusiveLock
@@ -64,6 +65,22 @@ def test_each_partition_is_compacted_as_it_is_written(compacted: LogDirectory, s
         assert [record.offset for record in log.read()][-1] == 23
         assert len(log.bases()) == 2
         assert len(log.read()) <= 9
+
+
+@pytest.mark.parametrize(("ratio", "compactions"), [(0.0, 6), (0.5, 3), (1.0, 1)])
+def test_compaction_waits_for_the_dirty_share_that_the_topic_says(
+    directory: LogDirectory, monkeypatch: pytest.MonkeyPatch, ratio: float, compactions: int
+) -> None:
+    """Six times a segment is closed; nothing of the ones before goes meanwhile, so the share falls by each that is compacted."""
+    config = {"cleanup.policy": "compact", "segment.bytes": 1024, "min.cleanable.dirty.ratio": ratio}
+    directory.create_topic("t", TopicConfig(1, config))
+    done = []
+    monkeypatch.setattr(clean, "compact", lambda *words, **options: done.append(compact(*words, **options)))
+    with producing(directory, SYNC_BATCH) as (_, producer, warnings):
+        for number in range(7):
+            producer.append(Columns(1, [b"x" * 1000], common_key=b"%d" % number))
+    assert warnings == []
+    assert len(done) == compactions
 
 
 def test_no_record_is_durable_while_its_fsync_runs_in_the_background(
