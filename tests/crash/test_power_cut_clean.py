@@ -55,11 +55,13 @@ class Table:
         self._note("appended", end=self.count)
 
     def fill(self) -> None:
-        """Several segments: keys that are written over and over, and some once; one is deleted."""
+        """Several segments: keys that are written over and over, and some once; two are deleted, one of them for good."""
         for number in range(5):
             self.append([f"once{number}", *(f"k{at % 4}" for at in range(8 + number))])
+            if number < 2:
+                self.append(["deleted"])
             if number in (1, 3):
-                self.append([f"k{number}"], tombstones=True)
+                self.append([f"k{number}", *(["deleted"] if number == 3 else [])], tombstones=True)
 
     def command(self, *words: str, start: int = 0) -> None:
         """A command that is acknowledged when it returns, from when the log starts at `start` at least."""
