@@ -37,6 +37,7 @@ FILES = (
     ("DIR/format.json", "The format of the log directory, DIR. A newer one than this streamcli knows is refused."),
     ("DIR/topics/NAME/config.json", "Partitions and config of a topic."),
     ("DIR/topics/NAME/P/*.log", "The segments of a partition: its records, and the only truth about them."),
+    ("DIR/topics/NAME/P/log-start", "The log start offset, where it is not 0. Not a cache: not to be deleted."),
     ("DIR/topics/NAME/P/*.index, checkpoint", "Caches: rebuilt when they are missing or damaged."),
     ("DIR/topics/NAME/P/*.cut-*", "What recovery cut off the end of a segment. Never read; yours to delete."),
     (

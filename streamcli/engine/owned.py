@@ -247,7 +247,7 @@ class OwnedPartitions:
         if committed < start:
             self._events.warn(
                 f"{start - committed} records of {source.topic}, partition {source.partition}, are gone since offset "
-                f"{committed} was committed: retention removed them; going on at {start}"
+                f"{committed} was committed: retention or a trim removed them; going on at {start}"
             )
         begin = max(committed, start)
         cursor = source.log.cursor(begin, None, tail) if follow else source.log.cursor(begin, tail.end)
