@@ -55,7 +55,17 @@ class LogDirectory:
         from fnmatch import fnmatchcase
 
         found = [name for name in self._named_directories() if fnmatchcase(name, pattern)]
-        return [name for name in found if os.path.lexists(self.config_path(name))]
+        return [name for name in found if self._has_config(name)]
+
+    def _has_config(self, topic: str) -> bool:
+        """Whether a name is a topic's. One that we may not look into is: who reads its config is told so."""
+        try:
+            os.lstat(self.config_path(topic))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
 
     def create_topic(self, topic: str, config: TopicConfig, prepare: Callable[[], None] = lambda: None) -> None:
         """Make a topic, whole or not at all, and durable. TopicExists when it is there.

@@ -13,6 +13,7 @@ from streamcli.record.batch import Columns, Header, RecordBatch, join_column
 from streamcli.storage import durable
 from streamcli.storage.body import encode_body
 from streamcli.storage.format import (
+    CODEC_NONE,
     HEADER_SIZE,
     NO_TIMESTAMP,
     BatchHeader,
@@ -25,7 +26,11 @@ from streamcli.storage.opening import open_file
 BATCH_BYTES = 1 << 20
 BATCH_RECORDS = 1 << 16
 COPIED_WHOLE = 32 << 10
-"""Bytes of body from which a batch that stays whole is copied; smaller ones are put together."""
+"""Bytes from which a batch that stays whole is copied; smaller ones are put together."""
+
+_SMALL = 8 << 10
+"""Bytes up to which batches of different times are put together, unless they are compressed: a timestamp for each record takes
+more than another header."""
 
 _LONGEST_SPAN = 2**31
 
@@ -59,8 +64,7 @@ class SegmentWriter:
         for first in range(0, batch.count, BATCH_RECORDS):
             part = batch if batch.count <= BATCH_RECORDS else batch.take(first, min(first + BATCH_RECORDS, batch.count))
             offsets = part.offsets()
-            is_long = bool(self._pending.offsets) and header.raw_length >= BATCH_BYTES
-            if is_long or offsets[-1] - self._offset >= _LONGEST_SPAN:
+            if self._is_better_alone(header, part) or offsets[-1] - self._offset >= _LONGEST_SPAN:
                 self._flush(offsets[0])
             if not self._pending.offsets:
                 self._pending.latest = self._latest
@@ -68,6 +72,15 @@ class SegmentWriter:
             self._pending.add(part, horizons and horizons[first : first + BATCH_RECORDS])
             if self._pending.size >= BATCH_BYTES or len(self._pending.offsets) >= BATCH_RECORDS:
                 self._flush(offsets[-1] + 1)
+
+    def _is_better_alone(self, header: BatchHeader, part: RecordBatch) -> bool:
+        """Whether records are not to be put together with those that are pending."""
+        pending = self._pending
+        if not pending.offsets:
+            return False
+        most = _SMALL if pending.codec == CODEC_NONE else COPIED_WHOLE
+        size = header.raw_length * part.count // header.record_count
+        return header.raw_length >= BATCH_BYTES or (max(pending.size, size) >= most and not pending.is_of_time(part))
 
     def copy(self, header: BatchHeader, body: memoryview) -> None:
         """Take in a batch as it is."""
@@ -106,17 +119,18 @@ class SegmentWriter:
         """Write what is pending as a batch that spans up to `next_offset`, and where that is too far empty ones after it."""
         pending = self._pending
         self._pending = _Pending(pending.codec)
-        columns = pending.columns(self._offset)
+        columns, timestamp = pending.columns(self._offset)
         latest = pending.latest if pending.offsets else self._latest
         while self._offset < next_offset:
             until = min(next_offset, self._offset + _LONGEST_SPAN)
             if pending.offsets:
                 until = max(until, pending.offsets[-1] + 1)
             body = encode_body(columns, pending.codec)._replace(last_offset_delta=until - self._offset - 1)
-            header, buffers = body.batch(position=self._position, base_offset=self._offset, timestamp=NO_TIMESTAMP)
+            header, buffers = body.batch(position=self._position, base_offset=self._offset, timestamp=timestamp)
             self._write(header, buffers, latest)
             self.records += columns.record_count
-            pending, columns, latest = self._pending, _NOTHING, self._latest
+            pending, latest = self._pending, self._latest
+            columns, timestamp = pending.columns(self._offset)
 
     def _write(self, header: BatchHeader, buffers: list[bytes | memoryview], latest: int) -> None:
         if header.position - self._indexed_to >= INTERVAL:
@@ -154,15 +168,24 @@ class _Pending:
         self.size += sum(map(len, filter(None, keys))) + sum(map(len, filter(None, values))) + 16 * batch.count
         self.size += sum(len(name) + len(value or b"") + 8 for pairs in headers for name, value in pairs)
 
-    def columns(self, base_offset: int) -> Columns:
+    def is_of_time(self, batch: RecordBatch) -> bool:
+        """Whether the records have one timestamp, and those of `batch` the same."""
+        return self._timestamps.count(batch.min_timestamp) == len(self._timestamps) and (
+            batch.min_timestamp == batch.max_timestamp
+        )
+
+    def columns(self, base_offset: int) -> tuple[Columns, int]:
+        """The columns, and the timestamp of all records where they have none (ms)."""
         if not self.offsets:
-            return _NOTHING
-        return Columns(
+            return _NOTHING, NO_TIMESTAMP
+        is_of_one_time = self._timestamps.count(self._timestamps[0]) == len(self._timestamps)
+        columns = Columns(
             len(self.offsets),
             values=join_column(self._values),
             keys=join_column(self._keys) if any(key is not None for key in self._keys) else None,
             headers=self._headers if any(self._headers) else None,
-            timestamps=self._timestamps,
+            timestamps=None if is_of_one_time else self._timestamps,
             offset_deltas=[offset - base_offset for offset in self.offsets],
             delete_horizons=self._horizons if any(self._horizons) else None,
         )
+        return columns, self._timestamps[0]
