@@ -217,7 +217,7 @@ def test_a_commit_past_the_end_of_the_log_is_refused_with_a_remedy(log_directory
     assert ok("consume", "t", "-g", "g") == numbered(1)
 
 
-def test_a_commit_before_the_start_of_the_log_warns_with_the_number(log_directory: Path) -> None:
+def test_a_commit_before_the_start_of_the_log_warns_with_the_number() -> None:
     ok("topics", "create", "t", "--segment-bytes", "1K")
     for number in range(8):
         ok("produce", "t", stdin=b"%0400d\n" % number)
