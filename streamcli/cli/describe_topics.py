@@ -30,13 +30,13 @@ def describe(context: Context, names: list[str], json: bool) -> int:
     for name in matching_topics(directory, names):
         config = directory.config(name)
         logs = [Log(directory.partition_directory(name, number)) for number in range(config.partitions)]
-        files = {log.directory: log.files() for log in logs}
+        others = {log.directory: log.other_files() for log in logs}
         summaries = [log.summary(just_listed=True) for log in logs]
         if json:
             print_json(_description(name, config, summaries))
         else:
             _print_description(name, config, summaries)
-        context.tell_strangers(strangers.in_topic(topic_directory(directory.path, name), files))
+        context.tell_strangers(strangers.in_topic(topic_directory(directory.path, name), others))
     return 0
 
 

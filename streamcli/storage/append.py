@@ -226,7 +226,7 @@ class Appender:
             self._unsynced = False
         self._close_segment()
         self.check_there()
-        names = layout.segments(self._directory)
+        names = layout.list_segments(self._directory)
         last = names[-1] if names else None
         if last is None or last.end_offset is not None:
             last = SegmentName.of(self._offset_after(last))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from streamcli.record.batch import RecordBatch
 from streamcli.record.errors import CorruptData
@@ -58,7 +59,7 @@ class Cursor:
         offset: int,
         end: Mark | None,
         tail: Tail | None = None,
-        segments: list[SegmentName] | None = None,
+        segments: Sequence[SegmentName] | None = None,
     ) -> None:
         self._directory = partition_directory
         self._unpromised = tail if end is None and tail is not None and tail.kind == UNPROMISED else None
@@ -207,8 +208,8 @@ class Cursor:
         if entry is not None:
             self._position, self._expected = entry.position, entry.base_offset
 
-    def _listed(self) -> list[SegmentName]:
-        return layout.segments(self._directory)
+    def _listed(self) -> Sequence[SegmentName]:
+        return layout.list_segments(self._directory)
 
     def _opened(self, name: SegmentName) -> Segment:
         return Segment(self._directory, name)
@@ -342,8 +343,9 @@ class Cursor:
             return segment.name.end_offset
         if segment.name >= self._segments[-1] and self._may_have_rolled(segment):
             self._refreshed()
-        later = self._segments[bisect_right(self._segments, segment.name) :]
-        return next((name.base_offset for name in later if name.base_offset > segment.base_offset), None)
+        numbers = range(bisect_right(self._segments, segment.name), len(self._segments))
+        later = (self._segments[number].base_offset for number in numbers)
+        return next((base for base in later if base > segment.base_offset), None)
 
     def _may_have_rolled(self, segment: Segment) -> bool:
         """Whether another segment may follow: it is there, or was compacted or removed already, but not before the open one."""
@@ -407,9 +409,9 @@ class Cursor:
 
     def _check_gap(self, done: Segment, offset: int) -> None:
         """CorruptData where a segment comes after one that is missing."""
-        later = self._segments[self._last_from(offset) + 1 :]
-        if later:
-            self._report_gap(done, later[0].base_offset)
+        following = self._last_from(offset) + 1
+        if following < len(self._segments):
+            self._report_gap(done, self._segments[following].base_offset)
 
     def _refreshed(self) -> bool:
         """List the segments anew; whether there are others than before."""

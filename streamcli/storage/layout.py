@@ -29,7 +29,8 @@ A legal topic name holds no `+`, so an unfinished or doomed directory cannot be 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 from streamcli.record.errors import UsageError
 
@@ -171,14 +172,73 @@ class SegmentName(str):
         return int(self[21:]) if len(self) > 20 else None
 
 
+class PlainSegments(Sequence[SegmentName]):
+    """The names of segments of which none was compacted, ascending.
+
+    There may be ten thousand, of which a command looks at a few. So they are kept as they were listed, files of 24 bytes,
+    and made names when they are asked for.
+    """
+
+    __slots__ = ("files",)
+
+    def __init__(self, files: list[bytes]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, number: int) -> SegmentName: ...
+    @overload
+    def __getitem__(self, number: slice) -> PlainSegments: ...
+    def __getitem__(self, number: int | slice) -> SegmentName | PlainSegments:
+        if isinstance(number, slice):
+            return PlainSegments(self.files[number])
+        return SegmentName(self.files[number][:20].decode())
+
+    def __eq__(self, other: object) -> bool:
+        return self.files == other.files if isinstance(other, PlainSegments) else list(self) == other
+
+    __hash__ = None  # type: ignore[assignment]  # as a list's
+
+    def __iter__(self) -> Iterator[SegmentName]:
+        return map(SegmentName, b"".join(self.files).decode().split(SEGMENT_SUFFIX)[:-1])
+
+
 def segments(partition_directory: str) -> list[SegmentName]:
     """The segments in force, ascending. Names that are not ours are passed over."""
-    return segments_among(os.listdir(partition_directory))
+    return list(list_segments(partition_directory))
 
 
-def segments_among(names: Iterable[str]) -> list[SegmentName]:
-    """The segments in force among the names in a partition's directory, ascending."""
-    return _in_force(_all_segments(names))
+def list_segments(partition_directory: str) -> Sequence[SegmentName]:
+    """The same, in a form that is made sooner where there are very many."""
+    return segments_among(os.listdir(os.fsencode(partition_directory)))
+
+
+def list_files(partition_directory: str) -> tuple[Sequence[SegmentName], list[str]]:
+    """The segments in force, and the names there that belong to no segment."""
+    names = os.listdir(os.fsencode(partition_directory))
+    usual = (SEGMENT_SUFFIX.encode(), INDEX_SUFFIX.encode())
+    others = [os.fsdecode(name) for name in names if name[20:] not in usual or not name[:20].isdigit()]
+    return segments_among(names), [name for name in others if not is_beside_segment(name)]
+
+
+def segments_among(names: list[bytes]) -> Sequence[SegmentName]:
+    """The segments in force among the names in a partition's directory."""
+    suffix = SEGMENT_SUFFIX.encode()
+    files = sorted([name for name in names if name.endswith(suffix)])
+    return PlainSegments(files) if _are_plain(files) else _in_force(_all_segments(map(os.fsdecode, files)))
+
+
+def _are_plain(files: list[bytes]) -> bool:
+    """Whether all of these, which are sorted, are segments that were not compacted."""
+    digits = b"".join(files).replace(SEGMENT_SUFFIX.encode(), b"")
+    return (
+        set(map(len, files)) == {24}
+        and len(digits) == 20 * len(files)
+        and digits.isdigit()
+        and files[-1] < _MOST.encode()
+    )
 
 
 def superseded_segments(partition_directory: str) -> list[SegmentName]:
@@ -197,18 +257,8 @@ def orphaned_indexes(partition_directory: str) -> list[str]:
 
 
 def _all_segments(names: Iterable[str]) -> list[SegmentName]:
-    """Whatever is done to each name is felt where there are ten thousand: they become SegmentNames when they are sorted."""
-    size = -len(SEGMENT_SUFFIX)
-    stems = sorted([name[:size] for name in names if name.endswith(SEGMENT_SUFFIX)])
-    if not _are_plain(stems):
-        stems = list(filter(_is_segment_name, stems))
-    return list(map(SegmentName, stems))
-
-
-def _are_plain(stems: Sequence[str]) -> bool:
-    """Whether all of these, which are sorted, are names of segments that were not compacted."""
-    digits = "".join(stems)
-    return set(map(len, stems)) == {20} and digits.isascii() and digits.isdecimal() and stems[-1] < _MOST
+    stems = [name.removesuffix(SEGMENT_SUFFIX) for name in names if name.endswith(SEGMENT_SUFFIX)]
+    return sorted(map(SegmentName, filter(_is_segment_name, stems)))
 
 
 def _is_segment_name(stem: str) -> bool:
@@ -219,8 +269,6 @@ def _is_segment_name(stem: str) -> bool:
 
 def _in_force(names: list[SegmentName]) -> list[SegmentName]:
     """Those among `names`, ascending, that do not lie within a longer compacted one."""
-    if max(map(len, names), default=0) == 20:
-        return names
     chosen: list[SegmentName] = []
     covered = ""
     for name in names:  # of the same base the plain one comes first, then the shorter
@@ -283,10 +331,3 @@ def is_beside_segment(name: str) -> bool:
     stem, dot, rest = name.partition(".")
     digits = stem[:20] + stem[21:] if len(stem) == 41 and stem[20] == "-" else stem
     return bool(dot and rest) and len(digits) in (20, 40) and _DIGITS.issuperset(digits)
-
-
-def beside_no_segment(names: Iterable[str]) -> list[str]:
-    """Those among the names in a partition's directory that belong to no segment."""
-    usual = (SEGMENT_SUFFIX, INDEX_SUFFIX)  # tens of thousands may have these: no more than that is done to each
-    others = [name for name in names if name[20:] not in usual or not name[:20].isdecimal() or not name.isascii()]
-    return [name for name in others if not is_beside_segment(name)]

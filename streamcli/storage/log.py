@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import NamedTuple
@@ -47,7 +46,7 @@ class Log:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-        self._names: list[SegmentName] | None = None
+        self._names: Sequence[SegmentName] | None = None
 
     def start(self) -> int:
         """The log start offset: the first that can be read, unless it was lost."""
@@ -186,14 +185,13 @@ class Log:
         if held:
             yield names[0].base_offset
 
-    def files(self) -> list[str]:
-        """The names of all files of the log, listed now."""
-        found = os.listdir(self.directory)
-        self._names = layout.segments_among(found)
-        return found
+    def other_files(self) -> list[str]:
+        """The names there, listed now, that belong to no segment."""
+        self._names, others = layout.list_files(self.directory)
+        return others
 
     def summary(self, *, just_listed: bool = False) -> LogSummary:
-        """What `topics describe` shows; `just_listed`: what `files` has found is not listed anew."""
+        """What `topics describe` shows; `just_listed`: not to list them anew right after `other_files`."""
         start, end = self.start(), self._tail(self._last_segment(just_listed=just_listed)).end
         names = self._segments()
         size = size_of_log(self.directory, names)
@@ -227,13 +225,13 @@ class Log:
         names = [name for name in self._segments() if base <= name.base_offset < end.segment]
         return max(0, size_of(self.directory, names) + end.position - position)
 
-    def _segments(self) -> list[SegmentName]:
+    def _segments(self) -> Sequence[SegmentName]:
         """The segments as they were listed last."""
         return self._listed() if self._names is None else self._names
 
-    def _listed(self) -> list[SegmentName]:
+    def _listed(self) -> Sequence[SegmentName]:
         """The segments, listed now."""
-        self._names = layout.segments(self.directory)
+        self._names = layout.list_segments(self.directory)
         return self._names
 
     def _last_segment(self, *, just_listed: bool = False) -> Segment | None:
@@ -254,7 +252,7 @@ class Log:
             except FileNotFoundError:  # a segment was removed, or compacted, since they were listed
                 names = self._listed()
 
-    def _offset_before_in(self, names: list[SegmentName], timestamp: int) -> int:
+    def _offset_before_in(self, names: Sequence[SegmentName], timestamp: int) -> int:
         low, high = 0, len(names)
         while high - low > 1:
             middle = (low + high) // 2
@@ -267,7 +265,7 @@ class Log:
         entry = self._time_entry(names, low, timestamp)
         return names[low].base_offset if entry is None else entry
 
-    def _time_entry(self, names: list[SegmentName], number: int, timestamp: int) -> int | None:
+    def _time_entry(self, names: Sequence[SegmentName], number: int, timestamp: int) -> int | None:
         """The base offset of the segment's last indexed batch that has only earlier times before it."""
         segment = Segment(self.directory, names[number])
         try:

@@ -2,12 +2,12 @@
 
 Asking takes 2 us a segment, and closed segments do not change. So where there are very many, their sum is noted in a file.
 It is a cache: delete it, and they are asked again. It holds for exactly the segments whose names it was made from, and only
-for such that were not compacted: what those names stand for may be put together anew.
+in a log of which none was compacted: what the name of such a one stands for may be put together anew.
 
     streamcli-sizes 1 COUNT BYTES NAMES CRC\\n
 
-COUNT, of the log's first segments, and BYTES, of all these, have 20 digits; NAMES is the CRC-32C of their names without
-the suffix, one after the other, CRC that of the text before its space, both in 8 hexadecimal digits.
+COUNT, of the log's first segments, and BYTES, of all these, have 20 digits; NAMES is the CRC-32C of the names of
+their files, one after the other, CRC that of the text before its space, both in 8 hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import suppress
 from crc32c import crc32c
 
 from streamcli.storage import durable, layout
-from streamcli.storage.layout import SegmentName
+from streamcli.storage.layout import PlainSegments, SegmentName
 from streamcli.storage.opening import open_directory, read_file
 
 MANY = 1000
@@ -28,12 +28,14 @@ MANY = 1000
 _WORDS = "streamcli-sizes 1"
 
 
-def size_of_log(partition_directory: str, names: list[SegmentName]) -> int:
+def size_of_log(partition_directory: str, names: Sequence[SegmentName]) -> int:
     """Bytes of all segments of a log; of one that was removed since they were listed, none."""
+    if not isinstance(names, PlainSegments):
+        return size_of(partition_directory, names)
     count, noted = _read(partition_directory, names)
     sizes = _sizes(partition_directory, names[count:])
     size = noted + sum(size or 0 for size in sizes)
-    if len(sizes) > MANY and None not in sizes and max(map(len, names)) == len(names[0]) == 20:
+    if len(sizes) > MANY and None not in sizes:
         _note(partition_directory, names[:-1], size - (sizes[-1] or 0))
     return size
 
@@ -43,12 +45,12 @@ def size_of(partition_directory: str, names: Sequence[SegmentName]) -> int:
     return sum(size or 0 for size in _sizes(partition_directory, names))
 
 
-def encode_sizes(names: Sequence[SegmentName], size: int) -> bytes:
+def encode_sizes(names: PlainSegments, size: int) -> bytes:
     text = f"{_WORDS} {len(names):020d} {size:020d} {_crc_of(names):08x}"
     return f"{text} {crc32c(text.encode()):08x}\n".encode()
 
 
-def decode_sizes(data: bytes, names: Sequence[SegmentName]) -> tuple[int, int]:
+def decode_sizes(data: bytes, names: PlainSegments) -> tuple[int, int]:
     """(segments, their bytes) of a note that holds for the first of `names`, the last excepted; (0, 0) of any other."""
     count, size = data[len(_WORDS) + 1 :][:20], data[len(_WORDS) + 22 :][:20]
     if not (count.isdigit() and size.isdigit()) or int(count) >= len(names):
@@ -57,19 +59,19 @@ def decode_sizes(data: bytes, names: Sequence[SegmentName]) -> tuple[int, int]:
     return (len(known), int(size)) if data == encode_sizes(known, int(size)) else (0, 0)
 
 
-def _crc_of(names: Sequence[SegmentName]) -> int:
-    crc: int = crc32c("".join(names).encode())
+def _crc_of(names: PlainSegments) -> int:
+    crc: int = crc32c(b"".join(names.files))
     return crc
 
 
-def _read(directory: str, names: Sequence[SegmentName]) -> tuple[int, int]:
+def _read(directory: str, names: PlainSegments) -> tuple[int, int]:
     try:
         return decode_sizes(read_file(os.path.join(directory, layout.SIZES), 4096), names)
     except OSError:
         return 0, 0
 
 
-def _note(directory: str, names: Sequence[SegmentName], size: int) -> None:
+def _note(directory: str, names: PlainSegments, size: int) -> None:
     """Where we may not write, nothing is noted."""
     with suppress(OSError):
         durable.remove_temporaries(directory, layout.SIZES)  # whoever made them died

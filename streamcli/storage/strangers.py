@@ -28,8 +28,8 @@ def in_topics(directory: str) -> list[str]:
 
 
 def in_topic(topic_directory: str, listed: Mapping[str, list[str]] | None = None) -> list[str]:
-    """The strange paths in a topic's directory, and in those of its partitions. listed: the names in these, as far as they were
-    listed already, by directory."""
+    """The strange paths in a topic's directory, and in those of its partitions. listed: the names in these that belong to no
+    segment, by directory, as far as they were listed already."""
     found = _strange(
         topic_directory, lambda entry: _begins_like(entry.name, _TOPIC) or layout.is_partition_name(entry.name)
     )
@@ -98,10 +98,9 @@ def _strange_files(partition_directory: str, listed: list[str] | None) -> list[s
     if os.path.islink(partition_directory):
         return []
     try:
-        names = os.listdir(partition_directory) if listed is None else listed
+        others = layout.list_files(partition_directory)[1] if listed is None else listed
     except OSError:
         return []
-    others = layout.beside_no_segment(names)
     strange = [name for name in others if not name.startswith(layout.TEMPORARY) and not _begins_like(name, _PARTITION)]
     return sorted(os.path.join(partition_directory, name) for name in strange)
 

@@ -4,7 +4,7 @@
 
 Whole processes are measured, Python's start included, on logs that are made in a temporary directory in DIR and
 removed at the end. The logs are real, and mostly holes on disk (tests/bench/sparse_log.py says how): the default ones
-take 3 GB. Ratios are to the first log. Then the indexes of the log with the most segments are deleted, and it is said what
+take 1 GB. Ratios are to the first log. Then the indexes of the log with the most segments are deleted, and it is said what
 the next command costs, and the one after it; and how long `topics list` takes with many topics.
 """
 
@@ -116,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--log", action="append", type=_log, metavar="SEGMENTSxSIZE", help=f"repeatable (default {' '.join(_LOGS)})"
     )
-    parser.add_argument("--batch", type=parse_size, default=64 << 10, help="bytes of each batch (default 64K)")
+    parser.add_argument("--batch", type=parse_size, default=256 << 10, help="bytes of each batch (default 256K)")
     parser.add_argument("--topics", type=int, default=1000, help="how many topics are listed (default 1000)")
     parser.add_argument("--runs", type=int, default=11, help="rounds of each command (default 11)")
     parser.add_argument("--dir", help="where the temporary directory is made")

@@ -112,3 +112,31 @@ def test_only_our_names_are_segments(tmp_path: Path):
     ]:
         (tmp_path / name).touch()
     assert [name.base_offset for name in layout.segments(str(tmp_path))] == [2, 10]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(layout.SegmentName.of, st.integers(0, 30)).map(lambda name: name + ".log"),
+            st.builds(
+                lambda base, more: layout.SegmentName.of(base, base + more), st.integers(0, 30), st.integers(1, 9)
+            ).map(lambda name: name + ".log"),
+            st.sampled_from(
+                ["checkpoint", "0.log", "0" * 16 + ".log.log", f"{2**63:020d}.log", "\u0660" * 20 + ".log", "x\udcff"]
+            ),
+        ),
+        unique=True,
+    )
+)
+def test_the_segments_that_are_listed_fast_are_those(files: list[str]):
+    found = layout.segments_among(list(map(os.fsencode, files)))
+    stems = sorted(name.removesuffix(".log") for name in files if name.endswith(".log"))
+    plain = [stem for stem in stems if len(stem) == 20 and stem.isascii() and stem.isdecimal() and int(stem) < 2**63]
+    assert [name for name in found if name.end_offset is None] == [
+        name for name in plain if not any(c.base_offset <= int(name) < (c.end_offset or 0) for c in found)
+    ]
+    if isinstance(found, layout.PlainSegments):
+        assert list(found) == plain == [found[number] for number in range(len(found))]
+        assert list(found[1:]) == plain[1:]
+        assert found == plain
+        assert found != plain[1:]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamcli.storage import layout
-from streamcli.storage.layout import SegmentName
+from streamcli.storage.layout import PlainSegments, SegmentName
 from streamcli.storage.sizes import MANY, decode_sizes, encode_sizes, size_of_log
 
 
@@ -25,8 +25,14 @@ def directory(tmp_path: Path) -> Path:
     return directory
 
 
+def listed(directory: Path) -> PlainSegments:
+    names = layout.list_segments(str(directory))
+    assert isinstance(names, PlainSegments)
+    return names
+
+
 def size(directory: Path) -> int:
-    found = size_of_log(str(directory), layout.segments(str(directory)))
+    found = size_of_log(str(directory), layout.list_segments(str(directory)))
     assert found == sum(path.stat().st_size for path in directory.glob("*.log"))
     return found
 
@@ -34,7 +40,7 @@ def size(directory: Path) -> int:
 def test_the_closed_segments_are_noted_and_the_active_one_is_asked(directory: Path):
     before = size(directory)
     noted = (directory / layout.SIZES).read_bytes()
-    names = layout.segments(str(directory))
+    names = listed(directory)
     assert decode_sizes(noted, names) == (MANY, before - MANY % 7)
     make_segment(directory, MANY, 100)
     make_segment(directory, MANY + 1, 50)
@@ -43,7 +49,7 @@ def test_the_closed_segments_are_noted_and_the_active_one_is_asked(directory: Pa
 
 
 def test_a_note_is_what_is_gone_by(directory: Path):
-    names = layout.segments(str(directory))
+    names = listed(directory)
     (directory / layout.SIZES).write_bytes(encode_sizes(names[:10], 1_000_000))
     assert size_of_log(str(directory), names) == 1_000_000 + sum(number % 7 for number in range(10, MANY + 1))
 
@@ -65,7 +71,7 @@ def test_a_damaged_note_does_not_count(directory: Path, damage: bytes):
 
 
 def test_every_flipped_bit_of_a_note_is_noticed():
-    names = [SegmentName.of(number) for number in range(4)]
+    names = PlainSegments([b"%020d.log" % number for number in range(4)])
     note = encode_sizes(names[:3], 12345)
     assert decode_sizes(note, names) == (3, 12345)
     for bit in range(8 * len(note)):
