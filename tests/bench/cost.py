@@ -71,11 +71,13 @@ def tables(found: dict[str, Any]) -> list[str]:
     titles = [f"{format_size(log['size'])} in {log['segments']:,} segments" for log in logs]
     commands = [("", *titles)]
     commands += [(f"`{_escaped(row['command'])}`", *_cells(row)) for row in found["commands"]]
-    indexes = [("", "first", "read of the log, of a segment", "second", "read of the log, of a segment")]
+    gone = f"every index of {rebuilt['segments']:,} segments deleted"
+    indexes = [(gone, "the first command", "reads of segments", "the next", "reads of segments")]
     for row in rebuilt["rows"]:
         cells = []
-        for seconds, read, most in zip(row["seconds"], row["read"], row["most"], strict=True):
-            cells += [f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms", f"{read:.4f}, {most:.2f}"]
+        for seconds, read in zip(row["seconds"], row["read"], strict=True):
+            took = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+            cells += [took, format_size(round(read * rebuilt["size"]))]
         indexes.append((f"`{_escaped(row['command'])}`", *cells))
     lists = [("", f"{topics['topics']:,} topics of {topics['partitions']} partitions")]
     lists += [
