@@ -113,12 +113,23 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
 
     durable=False skips the fsyncs: for what is rebuilt when lost.
     """
+    _replace(path, data, sync=durable)
+    if durable:
+        sync_directory(os.path.dirname(path))
+
+
+def replace_one_of_many(path: str, data: bytes) -> None:
+    """Like `replace_file`, but until `sync_directory`, once for all of them, a crash may bring the old file back."""
+    _replace(path, data, sync=True)
+
+
+def _replace(path: str, data: bytes, *, sync: bool) -> None:
     temporary = layout.temporary_name(path)
     fd = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
             write_all(fd, data, 0)
-            if durable:
+            if sync:
                 os.fsync(fd)
         finally:
             os.close(fd)
@@ -127,8 +138,6 @@ def replace_file(path: str, data: bytes, *, durable: bool = True) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
-    if durable:
-        sync_directory(os.path.dirname(path))
 
 
 def place_file(temporary: str, path: str) -> None:

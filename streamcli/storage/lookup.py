@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from streamcli.storage import layout
+from streamcli.storage import durable, layout
 from streamcli.storage.format import InvalidBatch
 from streamcli.storage.index import IndexEntry, SparseIndex
 from streamcli.storage.layout import SegmentName
@@ -30,9 +30,13 @@ def lookup(
 
 
 def rebuild_index(partition_directory: str, segment: Segment) -> bool:
-    """Make the index of a closed segment again; False where we may not write."""
+    """Make the index of a closed segment again, on disk; False where we may not write."""
     latest = max_timestamp_before(partition_directory, segment.base_offset)
-    return write_index(partition_directory, segment, latest, read_log_start(partition_directory) or 0)[1]
+    _, is_written = write_index(partition_directory, segment, latest, read_log_start(partition_directory) or 0)
+    if is_written:
+        with suppress(OSError):
+            durable.sync_directory(partition_directory)
+    return is_written
 
 
 def rebuild_indexes(partition_directory: str, names: list[SegmentName]) -> None:

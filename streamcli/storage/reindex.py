@@ -28,7 +28,7 @@ def write_index(partition_directory: str, segment: Segment, latest: int, log_sta
         return latest, False
     try:
         path = layout.index_path(partition_directory, segment.name)
-        durable.replace_file(path, b"".join(entries), durable=False)
+        durable.replace_one_of_many(path, b"".join(entries))
     except OSError:
         return latest, False
     return latest, True
