@@ -353,6 +353,7 @@ def test_a_follower_of_a_table_that_is_compacted_sees_all_that_is_new(log_direct
     found = dict(line.split(b" ", 1)[1].split(b":", 1) for line in seen)
     assert found == table()
     assert found.keys() > expected.keys()
+    ok("topics", "clean")
     assert is_clean(log_directory)
 
 
