@@ -103,11 +103,6 @@ class SparseIndex:
         except OSError:
             return None
 
-    def is_blank(self, number: int) -> bool:
-        """Whether entry `number` is zeros: what a power cut leaves of an index that was not fsynced."""
-        assert self._fd is not None
-        return os.pread(self._fd, ENTRY_SIZE, number * ENTRY_SIZE) == bytes(ENTRY_SIZE)
-
     def last_where(self, wanted: Callable[[IndexEntry], bool]) -> tuple[int, IndexEntry] | None:
         """The last entry (number, entry) with `wanted` true, for a `wanted` that is true then false along the index.
 

@@ -219,7 +219,7 @@ def _renew_index(directory: str, segment: Segment, position: int, *, of_index: b
     That of the active segment is only cut: its appenders have it open, and fill it in. False where it cannot be written.
     """
     if not _is_last(directory, segment):
-        return rebuild_index(directory, segment) and _sync_index(directory, segment)
+        return rebuild_index(directory, segment)
     index = SparseIndex(layout.index_path(directory, segment.name), writable=True)
     try:
         before = index.last_where(lambda entry: entry.position < position)
@@ -227,15 +227,6 @@ def _renew_index(directory: str, segment: Segment, position: int, *, of_index: b
         return True
     finally:
         index.close()
-
-
-def _sync_index(directory: str, segment: Segment) -> bool:
-    """Have an index that was just made on disk: what is said to be mended stays so."""
-    index = SparseIndex(layout.index_path(directory, segment.name), writable=True)
-    index.sync()
-    index.close()
-    durable.sync_directory(directory)
-    return True
 
 
 def _is_last(directory: str, segment: Segment) -> bool:

@@ -171,8 +171,7 @@ class PartitionCheck:
 
 
 class _IndexCheck:
-    """The index of one segment, gone along with the segment's batches. A missing or short index is none the worse, nor is one
-    with gaps that a power cut left: who looks into it makes it again."""
+    """The index of one segment, gone along with the segment's batches. A missing or short index is none the worse."""
 
     def __init__(self, partition_directory: str, segment: SegmentName) -> None:
         self.segment = segment
@@ -187,9 +186,6 @@ class _IndexCheck:
             entry = self._index.entry(self._next)
             if entry is not None and entry.position > header.position:
                 return
-            if entry is None and self._index.is_blank(self._next):
-                self._next += 1
-                continue
             if entry is None or not self._is_right(segment, entry, header, latest, is_exact=is_exact):
                 if not segment.is_at_path():  # it was compacted since it was opened: the index may be another's
                     self._next = self._index.count
