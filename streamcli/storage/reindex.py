@@ -13,8 +13,7 @@ def write_index(partition_directory: str, segment: Segment, latest: int, log_sta
 
     Returns the greatest up to its end, and whether the index could be written; a segment that is open and was compacted or
     removed since has none any more. Safe beside others that do the same: all write the same bytes, and each replaces the file
-    atomically. It is not fsynced, which for thousands of them would take most of the time: what a power cut leaves of it
-    fails its checksums, or is shorter and leads to less.
+    atomically; it is on disk before it has its name.
     """
     entries = []
     indexed_to = -INTERVAL
