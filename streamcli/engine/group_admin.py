@@ -132,7 +132,7 @@ def _target(directory: LogDirectory, place: TopicPartition, committed: int | Non
         "beginning": start,
         "end": end.offset,
         "offset": target.number,
-        "current": base,
+        "current": max(base, start),  # where the group would go on
         "shift": base + target.number,
     }
     offset = wanted[target.kind]

@@ -487,7 +487,7 @@ class DirectoryMachine(RuleBasedStateMachine):
                 BoundedConsumer(self.directory, request, events)
             return
         consumer = BoundedConsumer(self.directory, request, events)
-        positions = [offset or 0 for offset in committed]
+        positions = [max(offset or 0, partition.start) for offset, partition in zip(committed, known, strict=True)]
         self.warnings.clear()
         try:
             for source, records, end in self.portions(consumer, limit):
@@ -523,13 +523,15 @@ class DirectoryMachine(RuleBasedStateMachine):
         model, known = self.groups[group], self.log[topic]
         targets: dict[Place, int | None] = {}
         for number, partition in enumerate(known.partitions):
-            committed, end = model.newest((topic, number)) or 0, partition.end
+            start, end = partition.start, partition.end
+            newest = model.newest((topic, number))
+            committed = start if newest is None else newest
             targets[topic, number] = {
                 "beginning": partition.start,
                 "end": end,
-                "+2": min(committed + 2, end),
-                "-2": min(max(committed - 2, 0), end),
-                "current": committed,
+                "+2": min(max(committed + 2, start), end),
+                "-2": min(max(committed - 2, start), end),
+                "current": max(committed, start),
                 "@1010": partition.offset_at(1010),
             }[to]
         if any((offset or 0) > known.partitions[number].end for (_, number), offset in targets.items()):
