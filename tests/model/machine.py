@@ -487,7 +487,11 @@ class DirectoryMachine(RuleBasedStateMachine):
                 BoundedConsumer(self.directory, request, events)
             return
         consumer = BoundedConsumer(self.directory, request, events)
-        positions = [max(offset or 0, partition.start) for offset, partition in zip(committed, known, strict=True)]
+        begins = [max(offset or 0, partition.start) for offset, partition in zip(committed, known, strict=True)]
+        positions = list(begins)
+        if commits:  # where it goes on after a trim is settled before it reads
+            moved = enumerate(zip(begins, committed, strict=True))
+            model.commit({(topic, number): begin for number, (begin, before) in moved if begin != (before or 0)})
         self.warnings.clear()
         try:
             for source, records, end in self.portions(consumer, limit):
@@ -499,8 +503,8 @@ class DirectoryMachine(RuleBasedStateMachine):
         if limit is None:
             assert not any(partition.between(at) for at, partition in zip(positions, known, strict=True))
         if commits:
-            pairs = enumerate(zip(positions, committed, strict=True))
-            model.commit({(topic, number): end for number, (end, before) in pairs if end != (before or 0)})
+            read = enumerate(zip(positions, begins, strict=True))
+            model.commit({(topic, number): end for number, (end, begin) in read if end != begin})
 
     def portions(self, consumer: BoundedConsumer, limit: int | None) -> list[tuple[Source, list[Record], int]]:
         """(source, records, offset after them) of what the consumer has to give, `limit` records at most, as -n takes them."""
