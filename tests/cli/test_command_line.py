@@ -54,7 +54,7 @@ WRONG = [
     ["produce", "t", "--lock-timeout", "5"],
     ["produce", "t", "--lock-timeout", "soon"],
     ["produce", "t", "/no/such/file"],
-    ["produce", "t", "-0q", "-z", "gzip"],
+    ["produce", "t", "-0q", "-z", "brotli"],
     ["consume"],
     ["consume", "t", "-q", "-o"],
     ["consume", "t", "-o", "x"],
