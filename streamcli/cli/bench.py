@@ -14,7 +14,7 @@ from streamcli.cli.context import Context
 from streamcli.cli.table import print_table
 from streamcli.cli.upkeep_commands import BENCHES
 from streamcli.engine.bench_topic import BenchTopic, bench_topic, remove_bench_topics
-from streamcli.record.errors import UsageError
+from streamcli.record.errors import StreamcliError, UsageError, did_you_mean
 from streamcli.storage import durable
 from streamcli.storage.config import SETTINGS
 
@@ -50,7 +50,9 @@ class Options(NamedTuple):
     def check(self) -> None:
         """UsageError for what cannot be measured."""
         if self.what not in BENCHES:
-            raise UsageError(f"no such bench: {self.what}: use {', '.join(BENCHES)}")
+            raise UsageError(
+                f"no such bench: {self.what}: {did_you_mean(self.what, BENCHES, 'use ' + ', '.join(BENCHES))}"
+            )
         least, most = (_DIGITS if self.what == "latency" else 1), int(SETTINGS["max.message.bytes"].default)
         if not least <= self.size <= most:
             raise UsageError(f"bad --size {self.size}: bench {self.what} takes {least} to {most} bytes")
@@ -154,8 +156,12 @@ class Bench:
             assert writing.stdin is not None
             assert reading.stdout is not None
             trip = RoundTrip(writing.stdin.fileno(), reading.stdout.fileno(), self._options.size)
-            trip.latencies(_WARM_UP, _RATE)
-            taken = trip.latencies(count, _RATE)
+            try:
+                trip.latencies(_WARM_UP, _RATE)
+                taken = trip.latencies(count, _RATE)
+            except BrokenPipeError:
+                expect_end(writer, writing)
+                raise StreamcliError(f"{writer[0]} ended before it had all records") from None
             writing.stdin.close()
             expect_end(writer, writing)
         return sorted(taken)

@@ -14,6 +14,7 @@ from streamcli.cli.group_commands import (
     GROUPS_UNDO,
     GROUPS_WAIT,
 )
+from streamcli.cli.mirror_commands import MIRROR
 from streamcli.cli.record_commands import CONSUME, PRODUCE, TABLE, TAIL
 from streamcli.cli.shared_flags import COMMON
 from streamcli.cli.topic_commands import (
@@ -25,7 +26,7 @@ from streamcli.cli.topic_commands import (
     TOPICS_LIST,
     TOPICS_TRIM,
 )
-from streamcli.cli.upkeep_commands import BENCH, COMPLETION, DUMP, REPAIR, STATS, VERIFY
+from streamcli.cli.upkeep_commands import BENCH, COMPLETION, DOCTOR, DUMP, REPAIR, STATS, TOP, VERIFY
 
 COMMANDS: dict[str, Command] = {
     command.name: command._replace(flags=command.flags + COMMON)
@@ -54,6 +55,9 @@ COMMANDS: dict[str, Command] = {
         REPAIR,
         DUMP,
         STATS,
+        TOP,
+        DOCTOR,
+        MIRROR,
         BENCH,
         COMPLETION,
     )

@@ -7,14 +7,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context
+from streamcli.cli.filter import make_filter
+from streamcli.cli.heap import keep_freed_memory
 from streamcli.cli.output import Output
 from streamcli.cli.reading import Damage, Reading, ReadRequest, read_range
-from streamcli.cli.render import Renderer, Shape, make_filter
+from streamcli.cli.render import Shape, Template
 from streamcli.engine.consume import SourceBatch
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
-
-_MOST_RECORDS = 1 << 14
-"""Records that are rendered at once: short ones take a hundred times their size meanwhile."""
 
 
 class Options(NamedTuple):
@@ -81,22 +80,17 @@ class Options(NamedTuple):
         if self.commit == "none" and self.group is None:
             raise UsageError("--commit is for a group: add -g, or leave it out")
 
-    def renderer(self) -> Renderer:
+    def renderer(self) -> Template:
         return Shape(self.format, self.json, self.delimiter, self.null, self.key_delimiter).renderer()
-
-    def prints_lines(self) -> bool:
-        """Whether joined values can be copied out as they are."""
-        plain = self.format is None and not self.json and self.key_delimiter is None
-        return plain and not self.null and self.delimiter in (None, b"\n")
 
 
 class Printer:
-    """Prints batches on standard output, and counts the records."""
+    """Prints batches on standard output, and counts the records. copies: whether each is printed while its extent is valid."""
 
-    def __init__(self, render: Renderer, *, copies: bool) -> None:
+    def __init__(self, render: Template, *, copies: bool) -> None:
         self.output = Output()
         self._render = render
-        self._copies = copies
+        self._copies = copies and render.prints_lines
         self.printed = 0
 
     @property
@@ -105,17 +99,22 @@ class Printer:
         return self.output.fd if self.output.is_pipe else None
 
     def print(self, taken: SourceBatch) -> None:
-        source, batch = taken
+        batch = taken.batch
         self.printed += batch.count
         if self._copies and batch.extent is not None:
-            self.output.copy(batch.extent, partial(self._render, taken))
-        elif self._copies or batch.count <= _MOST_RECORDS:
-            self.output.write(self._render(taken))
+            self.output.copy(batch.extent, partial(self._lines, taken))
+        elif self._copies and batch.is_scattered:
+            self.output.write_lines(batch)
         else:
-            listed = batch.listed()
-            for first in range(0, batch.count, _MOST_RECORDS):
-                part = listed.slice(first, min(first + _MOST_RECORDS, batch.count))
-                self.output.write(self._render(SourceBatch(source, part)))
+            for piece in self._render.pieces(taken):
+                self.output.write(piece)
+
+    def _lines(self, taken: SourceBatch) -> bytes | memoryview:
+        """Joined values, without decoding what is read already: like `extent` this goes by the header alone."""
+        batch = taken.batch
+        if batch.extent is None or batch.body is None:
+            return self._render(taken)
+        return batch.body[len(batch.body) - batch.extent.length :]
 
     def count_within(self, taken: SourceBatch, size: int) -> int:
         """How many whole records of a batch the first `size` bytes of its output hold."""
@@ -130,12 +129,13 @@ def run(context: Context, **values: Any) -> int:
     """Print records; 3 when there were none and that was asked for, 6 when corrupt data was passed by."""
     options = Options(**values)
     request = options.request()
+    keep_freed_memory()
     if options.command:
         from streamcli.cli import consume_group
 
         return consume_group.run_command(context, options, request)
     options.refuse_without_command()
-    printer = Printer(options.renderer(), copies=options.prints_lines())
+    printer = Printer(options.renderer(), copies=True)
     if options.group is None:
         damage = run_alone(context, request, printer)
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from streamcli.cli.consume import Options, Printer
 from streamcli.cli.context import Context, now_ms
@@ -16,17 +17,14 @@ from streamcli.cli.reading import Damage, ReadRequest, read_range
 from streamcli.cli.stop import Stopped
 from streamcli.engine.consume import SourceBatch
 from streamcli.engine.dead_letter import DeadLetters
-from streamcli.engine.group import (
-    BoundedConsumer,
-    Consumer,
-    FollowingConsumer,
-    group_batches,
-)
+from streamcli.engine.group import group_batches
 from streamcli.engine.group_request import GroupEvents, GroupRequest
 from streamcli.record.errors import CorruptData, NothingToRead, UsageError
 from streamcli.record.range import END
-from streamcli.storage.directory import LogDirectory
 from streamcli.storage.layout import check_topic_name
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Engine, GroupConsumer
 
 
 def group_request(options: Options, hangup: int | None) -> GroupRequest:
@@ -74,18 +72,16 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
         raise UsageError("-- COMMAND needs a group, which says what is done already: add -g")
     group, command = group_request(options, None), command_options(options)
     with context.stop.deferred(second_raises=True) as wakeup:
-        directory = context.open(create=group.follow or command.dead_letter is not None)
+        engine = context.engine(create=group.follow or command.dead_letter is not None)
         letters = None
-        consumer = open_consumer(context, directory, group)
+        consumer = open_consumer(context, engine, group)
         try:
             if command.dead_letter is not None:
-                letters = DeadLetters(directory, command.dead_letter, group.group, clock=now_ms, warn=context.notice)
+                letters = DeadLetters(engine, command.dead_letter, group.group, clock=now_ms, warn=context.notice)
             deliverer = Deliverer(context, consumer, request, command, options.renderer(), letters)
             deliverer.run(wakeup)
         finally:
             leave(context, consumer)
-            if letters is not None:
-                letters.close()
     if context.stop.pending is not None:
         raise context.stop.pending
     if deliverer.damage.skipped:
@@ -95,12 +91,11 @@ def run_command(context: Context, options: Options, request: ReadRequest) -> int
     return 0
 
 
-def open_consumer(context: Context, directory: LogDirectory, group: GroupRequest) -> Consumer:
-    events = GroupEvents(now_ms, context.notice)
-    return (FollowingConsumer if group.follow else BoundedConsumer)(directory, group, events)
+def open_consumer(context: Context, engine: Engine, group: GroupRequest) -> GroupConsumer:
+    return engine.consumer(group, GroupEvents(now_ms, context.notice))
 
 
-def leave(context: Context, consumer: Consumer) -> None:
+def leave(context: Context, consumer: GroupConsumer) -> None:
     """Commit, and leave the group. A first signal while that waits for a lock does not keep it from committing; a second does."""
     try:
         if context.stop.pending is None:
@@ -122,7 +117,7 @@ class GroupRun:
 
     def run(self) -> None:
         with self._context.stop.deferred(second_raises=True) as wakeup:
-            consumer = open_consumer(self._context, self._context.open(create=self._group.follow), self._group)
+            consumer = open_consumer(self._context, self._context.engine(create=self._group.follow), self._group)
             try:
                 self._print_all(consumer, wakeup)
             finally:
@@ -130,15 +125,20 @@ class GroupRun:
         if self._context.stop.pending is not None:
             raise self._context.stop.pending
 
-    def _print_all(self, consumer: Consumer, wakeup: int) -> None:
+    def _print_all(self, consumer: GroupConsumer, wakeup: int) -> None:
         left = self._request.limit
         if left == 0:
             return
+
+        def before_wait() -> None:
+            self._printer.output.flush()
+            consumer.owned.pass_damage()
+
         found = group_batches(
             consumer,
             self._group,
             on_damage=self.damage,
-            before_wait=self._printer.output.flush,
+            before_wait=before_wait,
             stopping=lambda: self._context.stop.pending is not None,
             wakeup=wakeup,
         )
@@ -156,7 +156,7 @@ class GroupRun:
             if left == 0:
                 return
 
-    def _print(self, consumer: Consumer, taken: SourceBatch) -> None:
+    def _print(self, consumer: GroupConsumer, taken: SourceBatch) -> None:
         """Print a batch, now; when the reader leaves in its middle, what it took is processed, and no more."""
         output = self._printer.output
         before = output.written

@@ -5,26 +5,59 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Set
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamcli.cli.stop import StopSignals
+from streamcli.engine.directory_engine import DirectoryEngine
+from streamcli.engine.url import KafkaUrl
+from streamcli.record.errors import UsageError
 from streamcli.storage.directory import LogDirectory
+from streamcli.storage.layout import default_directory
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Engine
+    from streamcli.kafka.connection import Connection
+
+STANDARD_OUTPUT = "standard output"
+"""As which file it stands in an error."""
 
 _MOST_STRANGERS = 10
+
+
+class Place(NamedTuple):
+    """Where the topics are, as the common options say. url: None for the log directory, `directory` or the default one;
+    properties, properties_file: of librdkafka. lock_timeout: seconds."""
+
+    directory: str | None
+    url: KafkaUrl | None
+    properties: list[tuple[str, str]]
+    properties_file: str | None
+    lock_timeout: float
+
+    @classmethod
+    def of(cls, values: dict[str, Any], given: Set[str]) -> Place:
+        """Take its options out of those of a command; `given`: which of them the user typed. UsageError where these contradict."""
+        directory, url = values.pop("dir"), values.pop("url")
+        if {"dir", "url"}.issubset(given):
+            raise UsageError("--dir and --url each say where the topics are: leave out one")
+        if "dir" in given:
+            url = None
+        if isinstance(url, str):
+            directory, url = url, None
+        place = cls(
+            directory, url, values.pop("properties"), values.pop("properties_file"), values.pop("lock_timeout") / 1000
+        )
+        is_of_kafka = url is not None or isinstance(values.get("to"), KafkaUrl)
+        if not is_of_kafka and given & {"properties", "properties_file"}:
+            raise UsageError("-X and --properties are for Apache Kafka: give its address with --url")
+        return place
 
 
 def now_ms() -> int:
     """The wall clock, ms since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def default_directory() -> str:
-    """STREAMCLI_DIR, else streamcli in the user's data directory."""
-    chosen = os.environ.get("STREAMCLI_DIR")
-    if chosen:
-        return chosen
-    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-    return os.path.join(data, "streamcli")
 
 
 def show(text: str) -> str:
@@ -34,14 +67,20 @@ def show(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
-class Context:
-    """lock_timeout: seconds; quiet and verbose as the user asked."""
+def show_bytes(data: bytes) -> str:
+    r"""Bytes as text that cannot drive a terminal: what is no UTF-8, or not printable, stands as \xNN or \n."""
+    return show(data.decode(errors="backslashreplace"))
 
-    def __init__(
-        self, directory: str | None, lock_timeout: float, *, quiet: bool, verbose: bool, stop: StopSignals
-    ) -> None:
-        self.path = directory or default_directory()
-        self.lock_timeout = lock_timeout
+
+class Context:
+    """path: of the log directory; kafka: the cluster that is worked on in its place, None without; lock_timeout: seconds;
+    quiet and verbose as the user asked."""
+
+    def __init__(self, place: Place, *, quiet: bool, verbose: bool, stop: StopSignals) -> None:
+        self.path = place.directory or default_directory()
+        self.kafka = place.url
+        self.lock_timeout = place.lock_timeout
+        self._place = place
         self.quiet = quiet
         self.verbose = verbose
         self.stop = stop
@@ -49,6 +88,31 @@ class Context:
     def open(self, *, create: bool = False) -> LogDirectory:
         """The log directory, made when missing if `create`."""
         return LogDirectory(self.path, lock_timeout=self.lock_timeout, create=create)
+
+    def engine(self, *, create: bool = False) -> Engine:
+        """Where the topics are. create: a log directory is made when missing."""
+        if self.kafka is None:
+            return DirectoryEngine(self.open(create=create))
+        from streamcli.kafka.engine import KafkaEngine
+
+        return KafkaEngine(self.connection(self.kafka))
+
+    def connection(self, url: KafkaUrl) -> Connection:
+        """A cluster with the properties that the user gave."""
+        from streamcli.engine.properties import read_properties
+        from streamcli.kafka.connection import Connection, Heard
+
+        file = self._place.properties_file
+        properties = read_properties(file) if file else {}
+        return Connection(url, properties | dict(self._place.properties), self.lock_timeout, Heard())
+
+    def where_for_commands(self) -> dict[bytes, bytes]:
+        """The environment variables by which commands that we run find the same topics."""
+        file = self._place.properties_file
+        if self.kafka is not None:
+            properties = {b"STREAMCLI_PROPERTIES": os.fsencode(os.path.abspath(file))} if file else {}
+            return {b"STREAMCLI_URL": str(self.kafka).encode(), **properties}
+        return {b"STREAMCLI_DIR": os.fsencode(os.path.abspath(self.path))}
 
     def allow_descriptors(self) -> None:
         """Raise the limit of open files as far as may be: each partition takes up to four of them."""
@@ -69,6 +133,10 @@ class Context:
             self.notice(f"passed over what is not streamcli's, and left it where it is ({path})")
         if len(paths) > _MOST_STRANGERS:
             self.notice(f"passed over {len(paths) - _MOST_STRANGERS} more beside it ({os.path.dirname(paths[0])})")
+
+    def shows_progress(self) -> bool:
+        """Whether the user sees how far the work is: on a terminal, unless quiet."""
+        return sys.stderr.isatty() and not self.quiet
 
     def summary(self, line: str) -> None:
         """Tell the user what was done: on a terminal, or when asked to."""

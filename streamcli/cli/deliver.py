@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import select
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from streamcli.cli.context import Context, complain
 from streamcli.cli.intake import MAX_BYTES, Delivery, Intake
@@ -15,9 +15,11 @@ from streamcli.cli.render import Renderer
 from streamcli.cli.run_command import Outcome, end_all
 from streamcli.cli.stop import Stopped
 from streamcli.engine.dead_letter import DeadLetters, Failure
-from streamcli.engine.group import Consumer
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.errors import StreamcliError
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import GroupConsumer
 
 _MAX_COLLECTED = 8 * MAX_BYTES
 _MOST_HOLDING = 16
@@ -37,7 +39,7 @@ class Deliverer:
     def __init__(
         self,
         context: Context,
-        consumer: Consumer,
+        consumer: GroupConsumer,
         request: ReadRequest,
         options: CommandOptions,
         render: Renderer,
@@ -70,7 +72,8 @@ class Deliverer:
                 self._note_writes(None if wake is None else wake.directories)
                 self._step_runs()
         finally:
-            end_all([job.running for job in self._running() if job.running])
+            with self._context.stop.held():  # or their partitions would be given up while they are at work
+                end_all([job.running for job in self._running() if job.running])
         if self._failure is not None:
             raise self._failure
 
@@ -117,7 +120,7 @@ class Deliverer:
     def _note_writes(self, directories: set[str] | None) -> None:
         """Look again where something was appended; None: anywhere."""
         for place, intake in self._intakes.items():
-            if directories is None or intake.read.source.log.directory in directories:
+            if directories is None or intake.read.is_in(directories):
                 self._unread.add(place)
 
     def _collect(self) -> None:
@@ -152,7 +155,7 @@ class Deliverer:
         if not intake.fill(delivery, most):
             self._unread.discard(place)
             if not intake.is_holding:  # with what was gone past at the end: damage whose extent is known
-                delivery.end = max(delivery.end, intake.read.cursor.offset)
+                delivery.end = max(delivery.end, intake.read.offset)
         if delivery.records > before:
             self._last_record = time.monotonic()
             self._jobs[place] = job
@@ -167,8 +170,7 @@ class Deliverer:
             if len(self._running()) >= self._options.jobs:
                 return
             if job.running is None and now >= self._due(job) and not self._is_gathering(place):
-                note = self._consumer.owned.lease(place).note_command
-                job.start(self._options, os.path.abspath(self._context.path), note)
+                job.start(self._options, self._context.where_for_commands(), self._consumer.owned.note_command(place))
 
     def _is_gathering(self, place: TopicPartition) -> bool:
         """Whether more for the next run is there already, and has only to be read."""
@@ -225,8 +227,10 @@ class Deliverer:
             return True
         if self._unread:
             return False
-        if not self._request.follow:
+        if self._consumer.is_finished():
             return True
+        if self._consumer.is_joining():
+            self._last_record = time.monotonic()
         idle = self._request.idle
         return idle is not None and time.monotonic() >= self._last_record + idle
 

@@ -10,30 +10,7 @@ from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.codec import NUMBERS
 from streamcli.storage.dump import DAMAGED, OK, Entry
 from streamcli.storage.durable import is_this_boot
-from streamcli.storage.format import (
-    CODEC_NONE,
-    COMMON_HEADERS,
-    COMMON_KEY,
-    DELETE_HORIZONS,
-    HEADERS,
-    KEYS,
-    KNOWN_COLUMNS,
-    LOST,
-    NO_TIMESTAMP,
-    OFFSETS,
-    TIMESTAMPS,
-    BatchHeader,
-)
-
-_COLUMNS = {
-    OFFSETS: "offsets",
-    TIMESTAMPS: "timestamps",
-    COMMON_KEY: "common_key",
-    KEYS: "keys",
-    COMMON_HEADERS: "common_headers",
-    HEADERS: "headers",
-    DELETE_HORIZONS: "delete_horizons",
-}
+from streamcli.storage.format import CODEC_NONE, COLUMN_NAMES, KNOWN_COLUMNS, LOST, NO_TIMESTAMP, BatchHeader
 
 _CODECS = {CODEC_NONE: "none"} | {number: name for name, number in NUMBERS.items()}
 
@@ -97,7 +74,7 @@ def _timestamp(timestamp: int) -> int | None:
 def _columns(header: BatchHeader) -> list[str]:
     """The names of the columns, and as a number what has none here."""
     unknown = header.columns & ~(KNOWN_COLUMNS | LOST)
-    names = [name for bit, name in _COLUMNS.items() if header.columns & bit]
+    names = [name for bit, name in COLUMN_NAMES.items() if header.columns & bit]
     return [*names, hex(unknown)] if unknown else names
 
 

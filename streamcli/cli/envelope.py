@@ -17,6 +17,10 @@ from typing import Any, NamedTuple
 from streamcli.record.batch import Header, Record
 from streamcli.record.errors import StreamcliError
 
+TIMESTAMPS = range(-(2**62), 2**62)
+PARTITIONS = range(2**31)
+"""The numbers that a record can have."""
+
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -36,16 +40,31 @@ class Envelope(NamedTuple):
 
 def encode(source_fields: str, record: Record) -> str:
     """One line, with its newline; `source_fields` from `encode_source`."""
-    headers = ",".join([f"[{_quote(name)},{_header_value(value)}]" for name, value in record.headers])
     return (
         f'{{{source_fields},"offset":{record.offset},"timestamp":{record.timestamp},'
-        f'{_field("key", record.key)},{_field("value", record.value)},"headers":[{headers}]}}\n'
+        f"{encode_field('key', record.key)},{encode_field('value', record.value)},"
+        f'"headers":{encode_headers(record.headers)}}}\n'
     )
 
 
 def encode_source(topic: str, partition: int) -> str:
     """The fields that all records of a partition share."""
     return f'"topic":{_quote(topic)},"partition":{partition}'
+
+
+def encode_field(name: str, data: bytes | None) -> str:
+    """A key or value with its name, which says whether it is in base64."""
+    if data is None:
+        return f'"{name}":null'
+    try:
+        return f'"{name}":{_quote(data.decode())}'
+    except UnicodeDecodeError:
+        return f'"{name}_b64":"{b64encode(data).decode()}"'
+
+
+def encode_headers(headers: list[Header]) -> str:
+    """The list of a record's headers."""
+    return f"[{','.join([f'[{_quote(name)},{_header_value(value)}]' for name, value in headers])}]"
 
 
 def decode(line: bytes) -> Envelope:
@@ -56,11 +75,11 @@ def decode(line: bytes) -> Envelope:
     if "value" not in found and "value_b64" not in found:
         raise BadEnvelope('no "value" (or "value_b64"); null makes a tombstone')
     return Envelope(
-        key=_take(found, "key"),
-        value=_take(found, "value"),
-        headers=_take_headers(found.get("headers")),
-        timestamp=_take_number(found, "timestamp", -(2**62), 2**62),
-        partition=_take_number(found, "partition", 0, 2**31),
+        key=take_bytes(found, "key"),
+        value=take_bytes(found, "value"),
+        headers=take_headers(found.get("headers")),
+        timestamp=take_number(found, "timestamp", TIMESTAMPS),
+        partition=take_number(found, "partition", PARTITIONS),
     )
 
 
@@ -78,15 +97,6 @@ def _load(line: bytes) -> Any:
         raise BadEnvelope(f"not JSON: {error}") from None
 
 
-def _field(name: str, data: bytes | None) -> str:
-    if data is None:
-        return f'"{name}":null'
-    try:
-        return f'"{name}":{_quote(data.decode())}'
-    except UnicodeDecodeError:
-        return f'"{name}_b64":"{b64encode(data).decode()}"'
-
-
 def _header_value(data: bytes | None) -> str:
     if data is None:
         return "null"
@@ -96,7 +106,8 @@ def _header_value(data: bytes | None) -> str:
         return f'{{"b64":"{b64encode(data).decode()}"}}'
 
 
-def _take(found: dict[str, Any], name: str) -> bytes | None:
+def take_bytes(found: dict[str, Any], name: str) -> bytes | None:
+    """The key or value of an object; BadEnvelope."""
     if name + "_b64" in found:
         if found.get(name) is not None:
             raise BadEnvelope(f'both "{name}" and "{name}_b64"')
@@ -124,7 +135,8 @@ def _from_b64(data: Any, name: str) -> bytes:
     raise BadEnvelope(f'"{name}" is not base64')
 
 
-def _take_headers(found: Any) -> list[Header]:
+def take_headers(found: Any) -> list[Header]:
+    """Headers, from what "headers" says; BadEnvelope."""
     if found is None:
         return []
     headers: list[Header] = []
@@ -140,8 +152,9 @@ def _take_headers(found: Any) -> list[Header]:
     return headers
 
 
-def _take_number(found: dict[str, Any], name: str, low: int, high: int) -> int | None:
+def take_number(found: dict[str, Any], name: str, allowed: range) -> int | None:
+    """A number of an object, if it has it; BadEnvelope."""
     number = found.get(name)
-    if number is None or (type(number) is int and low <= number < high):
+    if number is None or (type(number) is int and number in allowed):
         return number
     raise BadEnvelope(f'"{name}" is not a whole number that a record can have')

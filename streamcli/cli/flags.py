@@ -1,8 +1,8 @@
 """Flags: how they are declared, once, and parsed. Help, completion and man pages are made from the same declarations.
 
 Parsing is done here and not by typer, whose import alone takes four times as long as Python's start: a shell
-loop that runs a command a line would feel it. typer draws help and completion, from these declarations, when
-asked for. The grammar is the same: clusters (-fq), -n5, --count=5, options among arguments, -- ends options.
+loop that runs a command a line would feel it. typer draws help, from these declarations, when asked for. The grammar
+is the same: clusters (-fq), -n5, --count=5, options among arguments, -- ends options.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from streamcli.record.errors import UsageError
+from streamcli.record.errors import UsageError, did_you_mean
 
 
 class Flag(NamedTuple):
@@ -47,7 +47,10 @@ class Argument(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command: `run` is "module:function", imported when it runs; `rest`: what the words after -- are, if not arguments."""
+    """A command: `run` is "module:function", imported when it runs; `rest`: what the words after -- are, if not arguments.
+
+    directory_only: why it has no meaning on Apache Kafka, to follow its name; empty: it has.
+    """
 
     name: str
     summary: str
@@ -58,6 +61,7 @@ class Command(NamedTuple):
     description: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     statuses: tuple[int, ...] = ()
+    directory_only: str = ""
 
 
 class HelpWanted(Exception):
@@ -69,10 +73,20 @@ def text(value: str) -> str:
     return value
 
 
+def initial_values(command: Command) -> dict[str, Any]:
+    """dest -> value of every flag of the command where none is given."""
+    return {flag.dest: flag.initial() for flag in command.flags}
+
+
 def parse_arguments(command: Command, words: list[str]) -> dict[str, Any]:
     """dest -> value of every flag and argument of the command; UsageError, or HelpWanted."""
+    return initial_values(command) | parse_given(command, words)
+
+
+def parse_given(command: Command, words: list[str]) -> dict[str, Any]:
+    """dest -> value of the flags that are given, and of every argument; UsageError, or HelpWanted."""
     flags = {name: flag for flag in command.flags for name in flag.names}
-    values: dict[str, Any] = {flag.dest: flag.initial() for flag in command.flags}
+    values: dict[str, Any] = {}
     plain: list[str] = []
     if command.rest is not None:
         values[command.rest.dest] = []
@@ -138,7 +152,7 @@ def _set(
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
     if flag.repeat:
-        values[flag.dest].append(value)
+        values.setdefault(flag.dest, []).append(value)
     else:
         values[flag.dest] = value
 
@@ -154,10 +168,7 @@ def _find(flags: dict[str, Flag], name: str, command: Command) -> Flag:
 
 def suggestion(word: str, known: Any) -> str:
     """': did you mean X?' for the nearest of `known`, else ': see --help'."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), 1)
-    return f": did you mean {near[0]}?" if near else ": see --help"
+    return ": " + (did_you_mean(word, known, "") or "see --help")
 
 
 def _place(command: Command, plain: list[str]) -> dict[str, Any]:

@@ -37,8 +37,9 @@ GROUPS_RESET = Command(
     "streamcli.cli.groups:reset",
     (_GROUP, Argument("topics", "TOPIC", "Only these topics.", required=False, many=True, complete="topics")),
     (
-        Flag("to", ("--to",), "Where to: beginning, end, N, @TIME, current, or +N and -N from where it is.", "OFFSET", text),
+        Flag("to", ("--to",), "Where to: beginning, end, N, @TIME, current, or +N and -N from where it is.", "OFFSET", text, complete="resets"),
         Flag("dry_run", ("--dry-run",), "Show what would be done, and do nothing."),
+        JSON_LIST,
     ),
     examples=(
         ("streamcli groups reset billing --to beginning --dry-run", "look first"),
@@ -65,6 +66,7 @@ GROUPS_LOG = Command(
     (JSON_LIST,),
     examples=(("streamcli groups log billing | tail", "the newest commits"),),
     statuses=(0, 1, 2, 4, 6),
+    directory_only="prints the journal of a log directory: Apache Kafka keeps the newest commit only",
 )
 
 GROUPS_UNDO = Command(
@@ -72,10 +74,11 @@ GROUPS_UNDO = Command(
     "Take back the last commit, reset or import of a group; refused while members are alive.",
     "streamcli.cli.groups:undo",
     (_GROUP,),
-    (),
+    (JSON_LIST,),
     description="Undo again to bring it back. `groups log` shows what there is to take back.",
     examples=(("streamcli groups undo billing", "after a reset that went wrong"),),
     statuses=(0, 1, 2, 4, 6, 7),
+    directory_only="needs the journal of a log directory: Apache Kafka keeps the newest commit only",
 )
 
 GROUPS_EXPORT = Command(
@@ -106,6 +109,7 @@ GROUPS_WAIT = Command(
     (
         Flag("lag", ("--lag",), "Caught up means this many records behind, at most (default 0).", "N", parse_number, 0),
         Flag("timeout", ("--timeout",), "Give up with status 7 after that long.", "D", parse_duration),
+        JSON_LIST,
     ),
     examples=(("streamcli groups wait billing --timeout 5m", "before a script goes on"),),
     statuses=(0, 1, 2, 4, 6, 7),

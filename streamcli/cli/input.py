@@ -6,7 +6,8 @@ import fcntl
 import os
 import select
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 from streamcli.record.errors import StreamcliError
@@ -15,6 +16,17 @@ CHUNK = 1 << 20
 """Bytes of input in one chunk, unless a record is longer: what becomes one batch."""
 
 PIPE_SIZE = 1 << 20
+
+_LONG_LINE = 48
+"""Bytes of lines, on the average, from which removing newlines is faster than counting them."""
+_SAMPLE = 4 << 10
+"""Bytes by which that is judged."""
+_PIECE = 32 << 10
+"""Bytes from which newlines are removed at once: what is little is not given back to the system each time, to be had again."""
+
+
+_LITTLE = 4 << 10
+"""Bytes of a read that took all that was there: what came since then is another's turn, and asking for it takes 1 us."""
 
 
 class RecordTooLong(StreamcliError):
@@ -29,18 +41,25 @@ class Chunk(NamedTuple):
     """Whole records, each followed by the delimiter, in `data` until the next chunk is asked for.
 
     `unended`: the input's last record, which no delimiter follows; data is that record alone. `start`: where in its
-    buffer `data` begins.
+    buffer `data` begins. `counted`: newlines in `data`, None where nobody counted them yet.
     """
 
     data: memoryview
     unended: bool = False
     start: int = 0
+    counted: int | None = None
 
     def lines(self) -> int:
         """How many newlines are in `data`; counted in its buffer, for a memoryview cannot count."""
+        if self.counted is not None:
+            return self.counted
         buffer = self.data.obj
         assert isinstance(buffer, bytearray)
-        return buffer.count(b"\n", self.start, self.start + len(self.data))
+        return count_newlines(buffer, self.start, self.start + len(self.data))
+
+    def after(self, length: int) -> Chunk:
+        """What follows the first bytes."""
+        return Chunk(self.data[length:], self.unended, self.start + length)
 
 
 def widen_pipe(fd: int) -> None:
@@ -54,15 +73,31 @@ def widen_pipe(fd: int) -> None:
         return
 
 
-def read_chunks(fd: int, delimiter: bytes, most: Callable[[], int], wait: Callable[[int], bool]) -> Iterator[Chunk]:
+def read_chunks(
+    fd: int, delimiter: bytes, most: Callable[[], int], wait: Callable[[int], bool], *, are_counted: bool = False
+) -> Generator[Chunk]:
     """Cut what `fd` gives into chunks of whole records: as many as are there at once, up to CHUNK bytes.
 
-    wait: returns True once `fd` can be read, False to stop. RecordTooLong for a record longer than
-    `most()` bytes;
-    CannotRead when the input fails.
+    wait: returns True once `fd` can be read, False to stop. are_counted: the delimiter is a newline, and `lines` of every chunk
+    will be asked for. RecordTooLong for a record longer than `most()` bytes; CannotRead when the input fails.
     """
+    with closing(_filler(fd, are_counted=are_counted)) as source:
+        yield from _chunks_of(source, fd, delimiter, most, wait)
+
+
+def _filler(fd: int, *, are_counted: bool) -> Filler:
+    if are_counted:
+        from streamcli.cli.read_ahead import AheadFiller, is_long_file
+
+        if is_long_file(fd):
+            return AheadFiller(fd)
     widen_pipe(fd)
-    source = _Filler(fd)
+    return Filler(fd)
+
+
+def _chunks_of(
+    source: Filler, fd: int, delimiter: bytes, most: Callable[[], int], wait: Callable[[int], bool]
+) -> Iterator[Chunk]:
     buffer = bytearray(CHUNK)
     have = 0  # bytes of a record, not yet whole, at the buffer's beginning
     while source.at_end or wait(fd):
@@ -73,8 +108,9 @@ def read_chunks(fd: int, delimiter: bytes, most: Callable[[], int], wait: Callab
             return
         cut = _end_of_records(buffer, delimiter, have, end)
         if cut:
-            yield from _whole_records(memoryview(buffer)[:cut], delimiter, limit, unended=False)
-            buffer, have = _move_rest(buffer, cut, end)
+            lines, following = source.lines(cut), source.begin_next(buffer, cut, end)
+            yield from _whole_records(memoryview(buffer)[:cut], delimiter, limit, unended=False, lines=lines)
+            buffer, have = following or _move_rest(buffer, cut, end)
         else:
             have = end
         if have >= limit + len(delimiter):
@@ -83,19 +119,26 @@ def read_chunks(fd: int, delimiter: bytes, most: Callable[[], int], wait: Callab
             buffer = buffer + bytes(min(have, limit + len(delimiter) - have))
 
 
-def split_chunk(chunk: Chunk, delimiter: bytes, most: int) -> Iterator[Chunk]:
-    """The chunk in chunks of `most` records at most."""
-    at = 0
-    data = chunk.data
-    while at < len(data):
-        rest = bytes(data[at:])
-        last = rest.split(delimiter, most)[-1] if rest.count(delimiter) > most else b""
-        end = len(data) - len(last)
-        yield Chunk(data[at:end], start=chunk.start + at)
-        at = end
+def count_newlines(buffer: bytearray, start: int, end: int) -> int:
+    """The newlines at start <= i < end, start < end.
+
+    bytearray.count goes byte by byte: 1.6 GB/s. To remove the newlines and see how much shorter that is takes memchr's way:
+    4.3 GB/s for lines of 83 bytes, 15 for 1 KiB; but only 0.1 where every byte is one.
+    """
+    sample = min(start + _SAMPLE, end)
+    found = buffer.count(b"\n", start, sample)
+    if sample == end:
+        return found
+    if found * _LONG_LINE > sample - start:
+        return buffer.count(b"\n", start, end)
+    is_full = start == 0 and len(buffer) == CHUNK and 2 * end > CHUNK
+    if is_full and buffer.find(b"\n", end) < 0:  # no need to cut it up
+        return CHUNK - len(buffer.replace(b"\n", b""))
+    pieces = (buffer[at : min(at + _PIECE, end)] for at in range(start, end, _PIECE))
+    return end - start - sum(len(piece.replace(b"\n", b"")) for piece in pieces)
 
 
-class _Filler:
+class Filler:
     """Reads from a descriptor that can be read, and goes on for as long as there is more at once."""
 
     def __init__(self, fd: int) -> None:
@@ -115,9 +158,21 @@ class _Filler:
                     raise CannotRead(error.strerror) from None
                 self.at_end = count == 0
                 end += count
-                if not self._poll.poll(0):
+                if count < _LITTLE or not self._poll.poll(0):
                     break
         return end
+
+    def lines(self, cut: int) -> int | None:  # noqa: ARG002
+        """How many newlines are before `cut` in what was filled last, where that was counted."""
+        return None
+
+    def begin_next(self, buffer: bytearray, cut: int, end: int) -> tuple[bytearray, int] | None:  # noqa: ARG002
+        """Begin to fill another buffer, which gets what lies from `cut` to `end` in this one first: that buffer, and how much
+        that is, to be given to `fill` next. None where nothing was begun."""
+        return None
+
+    def close(self) -> None:
+        """Begin nothing more, and leave the descriptor alone."""
 
 
 def _end_of_records(buffer: bytearray, delimiter: bytes, have: int, end: int) -> int:
@@ -133,11 +188,13 @@ def _end_of_records(buffer: bytearray, delimiter: bytes, have: int, end: int) ->
     return end - len(bytes(memoryview(buffer)[:end]).split(delimiter)[-1])
 
 
-def _whole_records(data: memoryview, delimiter: bytes, limit: int, *, unended: bool) -> Iterator[Chunk]:
-    """`data` as a chunk, up to the first record that is too long."""
+def _whole_records(
+    data: memoryview, delimiter: bytes, limit: int, *, unended: bool, lines: int | None = None
+) -> Iterator[Chunk]:
+    """`data`, which has so many lines if that is known, as a chunk, up to the first record that is too long."""
     good = _good_length(data, delimiter, limit)
     if good:
-        yield Chunk(data[:good], unended)
+        yield Chunk(data[:good], unended, 0, lines if good == len(data) else None)
     if good < len(data):
         raise RecordTooLong
 

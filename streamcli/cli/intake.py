@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from streamcli.cli.render import Filter, Renderer
-from streamcli.engine.consume import PartitionRead, Source, SourceBatch
+from streamcli.cli.filter import Filter
+from streamcli.cli.render import Renderer
+from streamcli.engine.consume import SourceBatch
 from streamcli.record.batch import RecordBatch
 from streamcli.record.errors import CorruptData
 
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Origin, Reads
+
 MAX_BYTES = 8 << 20
 """Bytes that one run gets, unless a record is longer."""
+
+_LARGE = 64 << 10
 
 _BATCHES_A_TURN = 32
 """Batches read for one partition before signals, running commands and the other partitions get their turn."""
@@ -23,7 +30,7 @@ class Delivery:
     end: the offset to commit after them; is_full: no more fit, or none come; since: when it was begun.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Origin) -> None:
         self.source = source
         self.batches: list[SourceBatch] = []
         self.records = 0
@@ -39,27 +46,25 @@ class Delivery:
         self.size += len(data)
         self._data.append(data)
 
-    def data(self) -> bytes:
-        """What the command gets to read."""
-        joined = b"".join(self._data)
-        self._data = [joined]
-        return joined
+    def data(self) -> list[bytes | memoryview]:
+        """What the command gets to read, in few pieces: small ones are put together, large ones are not copied."""
+        if self.size < len(self._data) * _LARGE:
+            self._data = [b"".join(self._data)]
+        return self._data
 
     @property
     def first_offset(self) -> int:
-        return self.batches[0].batch.offsets()[0]
+        return self.batches[0].batch.first_offset
 
     @property
     def last_offset(self) -> int:
-        return self.batches[-1].batch.offsets()[-1]
+        return self.batches[-1].batch.last_offset
 
 
 class Intake:
     """The wanted records of one partition: what was read and does not fit a run waits for the next."""
 
-    def __init__(
-        self, read: PartitionRead, wanted: Filter, render: Renderer, on_damage: Callable[[CorruptData], None]
-    ) -> None:
+    def __init__(self, read: Reads, wanted: Filter, render: Renderer, on_damage: Callable[[CorruptData], None]) -> None:
         self.read = read
         self._wanted = wanted
         self._render = render
@@ -101,10 +106,8 @@ class Intake:
     def let_go(self) -> None:
         """Forget what waits for the next run: it will be read again."""
         if self._rest is not None:
-            offset = self._rest.offsets()[self._first]
-            cursor = self.read.cursor
-            self.read.cursor = self.read.source.log.cursor(offset, cursor.end)
-            cursor.close()
+            rest = self._rest.listed().slice(self._first, self._rest.count)
+            self.read.unread(rest.first_offset, rest)
             self._rest = None
 
     def _have_batch(self) -> bool:

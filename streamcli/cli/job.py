@@ -13,7 +13,7 @@ LONGEST_BACKOFF = 300.0
 """Seconds that a pause before a retry grows to at most."""
 
 _LONGEST_KEY = 64 << 10
-_VARIABLES = ("TOPIC", "PARTITION", "OFFSET", "LAST_OFFSET", "KEY", "ATTEMPT", "DIR")
+_VARIABLES = ("TOPIC", "PARTITION", "OFFSET", "LAST_OFFSET", "KEY", "ATTEMPT", "DIR", "URL")
 
 
 class CommandOptions(NamedTuple):
@@ -53,10 +53,10 @@ class Job:
     def is_started(self) -> bool:
         return self.attempt > 0
 
-    def start(self, options: CommandOptions, directory: str, before: Callable[[], None]) -> None:
+    def start(self, options: CommandOptions, where: dict[bytes, bytes], before: Callable[[], None] | None) -> None:
         self.attempt += 1
         self.retry_at = None
-        environment = self._environment(options, os.fsencode(directory))
+        environment = self._environment(options, where)
         self.running = RunningCommand(options.argv, self.delivery.data(), environment, options.timeout, before)
 
     def describe(self) -> str:
@@ -65,13 +65,13 @@ class Job:
         offsets = f"offset {first}" if first == last else f"offsets {first} to {last}"
         return f"{source.topic}, partition {source.partition}, {offsets}"
 
-    def _environment(self, options: CommandOptions, directory: bytes) -> dict[bytes, bytes]:
+    def _environment(self, options: CommandOptions, where: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """Our environment, and what the command is told of its records."""
         ours = {b"STREAMCLI_" + name.encode() for name in _VARIABLES}
         environment = {name: value for name, value in os.environb.items() if name not in ours}
         delivery = self.delivery
         environment |= {
-            b"STREAMCLI_DIR": directory,
+            **where,
             b"STREAMCLI_TOPIC": delivery.source.topic.encode(),
             b"STREAMCLI_PARTITION": b"%d" % delivery.source.partition,
             b"STREAMCLI_OFFSET": b"%d" % delivery.first_offset,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Set
 from importlib import import_module
 from typing import Any, NoReturn
 
 from streamcli.cli.commands import COMMANDS, GROUPS
-from streamcli.cli.context import Context, complain
-from streamcli.cli.flags import Command, HelpWanted, parse_arguments, suggestion
+from streamcli.cli.context import STANDARD_OUTPUT, Context, Place, complain
+from streamcli.cli.defaults import filled
+from streamcli.cli.flags import Command, HelpWanted, parse_given, suggestion
 from streamcli.cli.shared_flags import COMMON
 from streamcli.cli.stop import Stopped, StopSignals
-from streamcli.record.errors import StreamcliError, UsageError
+from streamcli.record.errors import CorruptData, StreamcliError, UsageError
 
 COMPLETE_VARIABLE = "_STREAMCLI_COMPLETE"
 
@@ -21,7 +23,10 @@ COMPLETE_VARIABLE = "_STREAMCLI_COMPLETE"
 def main() -> NoReturn:
     """The `streamcli` command."""
     _keep_standard_descriptors()
-    status = run(sys.argv[1:])
+    try:
+        status = run(sys.argv[1:])
+    except Stopped as stopped:  # while it was being told what went wrong, or another signal was being obeyed
+        status = stopped.status
     # What Python would still do, freeing modules one by one, takes a tenth of a short command's time.
     os._exit(status)
 
@@ -44,14 +49,14 @@ def run(words: list[str]) -> int:
     try:
         stop.install()
         status = _dispatch(words, stop)
-        sys.stdout.flush()
+        _flush_output()
         return status
     except Stopped as stopped:
         return stopped.status
     except BrokenPipeError:
         return 0  # whoever read our output has enough
     except StreamcliError as error:
-        complain(str(error))
+        complain(describe_error(error))
         return error.status
     except OSError as error:
         if error.errno == errno.EPIPE:
@@ -60,28 +65,58 @@ def run(words: list[str]) -> int:
         return 1
 
 
+def _flush_output() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        error.filename = STANDARD_OUTPUT
+        raise
+
+
+def describe_error(error: StreamcliError) -> str:
+    """Its message; for damage with what to do about it, which is the same wherever it was met."""
+    if isinstance(error, CorruptData) and "streamcli repair" not in str(error):
+        return f"{error}: `streamcli verify` finds all damage, `streamcli repair` gives it up; --skip-corrupt reads past it"
+    return str(error)
+
+
+def reason_of(error: StreamcliError | OSError) -> str:
+    """What went wrong, where a command goes on without it."""
+    return describe_os_error(error) if isinstance(error, OSError) else str(error)
+
+
 def describe_os_error(error: OSError) -> str:
     """What went wrong, where, and what to do."""
     reason = error.strerror or str(error)
     where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
-    remedy = {
-        errno.EACCES: ": ask its owner, or choose another log directory with --dir or STREAMCLI_DIR",
-        errno.EPERM: ": ask its owner, or choose another log directory with --dir or STREAMCLI_DIR",
-        errno.EROFS: ": it can be read, not written: choose another log directory with --dir or STREAMCLI_DIR",
-        errno.ELOOP: ": remove it, or put there what it points at: see streamcli-sharing(7)",
-        errno.ENOSPC: ": make room on the disk, then go on",
-        errno.EFBIG: ": raise the limit with ulimit -f, then go on",
-        errno.EDQUOT: ": make room in your quota, then go on",
-        errno.EMFILE: ": raise the limit with ulimit -n",
-    }.get(error.errno or 0, "")
-    return f"{reason}{where}{remedy}"
+    return f"{reason}{where}{_REMEDIES.get(error.errno or 0, '')}"
+
+
+_REMEDIES = {
+    errno.EACCES: ": ask its owner, or choose another log directory with --dir or STREAMCLI_DIR",
+    errno.EPERM: ": ask its owner, or choose another log directory with --dir or STREAMCLI_DIR",
+    errno.EIO: ": the disk fails, as dmesg may tell: save the log directory elsewhere, then `streamcli verify` it",
+    errno.ENAMETOOLONG: ": use a shorter path",
+    errno.ENOMEM: ": see free(1) and ulimit -v",
+    errno.EROFS: ": it can be read, not written: choose another log directory with --dir or STREAMCLI_DIR",
+    errno.ELOOP: ": remove it, or put there what it points at: see streamcli-sharing(7)",
+    errno.ENOSPC: ": make room on the disk, then go on",
+    errno.EFBIG: ": raise the limit with ulimit -f, then go on",
+    errno.EDQUOT: ": make room in your quota, then go on",
+    errno.EBADF: ": it is closed: give one, as in > FILE",
+    errno.EMFILE: ": raise the limit with ulimit -n",
+}
+"""What to do, by what went wrong."""
 
 
 def _dispatch(words: list[str], stop: StopSignals) -> int:
-    if os.environ.get(COMPLETE_VARIABLE):
-        return _help("complete")
+    shell = os.environ.get(COMPLETE_VARIABLE)
+    if shell:
+        return _complete(shell, words)
     if not words:
-        return _help("show", [])
+        from streamcli.cli.tour import show
+
+        return show()
     leading, rest = _leading_options(words)
     if not rest:
         raise UsageError("a command is missing: see streamcli --help")
@@ -92,10 +127,11 @@ def _dispatch(words: list[str], stop: StopSignals) -> int:
     if command is None:
         return _no_such_command(rest)
     try:
-        values = parse_arguments(command, leading + rest[len(name.split(" ")) :])
+        given = parse_given(command, leading + rest[len(name.split(" ")) :])
     except HelpWanted:
         return _help("show", [*name.split(" "), "--help"])
-    return _execute(command, values, stop)
+    # What is wrong with the defaults is for doctor to tell.
+    return _execute(command, filled(command, given, forgiving=name == "doctor"), given.keys(), stop)
 
 
 def _leading_options(words: list[str]) -> tuple[list[str], list[str]]:
@@ -116,10 +152,13 @@ def _leading_options(words: list[str]) -> tuple[list[str], list[str]]:
     return leading, rest
 
 
-def _execute(command: Command, values: dict[str, Any], stop: StopSignals) -> int:
-    directory, timeout = values.pop("dir"), values.pop("lock_timeout")
-    quiet, verbose = values.pop("quiet"), values.pop("verbose")
-    context = Context(directory, timeout / 1000, quiet=quiet, verbose=verbose, stop=stop)
+def _execute(command: Command, values: dict[str, Any], given: Set[str], stop: StopSignals) -> int:
+    place = Place.of(values, given)
+    if place.url is not None and command.directory_only:
+        raise UsageError(
+            f"{command.name} {command.directory_only} ({place.url}): use it on a log directory, by --dir in place of --url"
+        )
+    context = Context(place, quiet=values.pop("quiet"), verbose=values.pop("verbose"), stop=stop)
     context.allow_descriptors()
     module, _, function = command.run.partition(":")
     status: int = getattr(import_module(module), function)(context, **values)
@@ -142,6 +181,12 @@ def _no_such_command(rest: list[str]) -> int:
         raise UsageError(f"no such command: {rest[0]}: did you mean {within}?")
     names = {name.split(" ")[0] for name in COMMANDS}
     raise UsageError(f"no such command: {rest[0]}{suggestion(rest[0], names)}")
+
+
+def _complete(shell: str, words: list[str]) -> int:
+    from streamcli.cli.completion import answer
+
+    return answer(shell, words)
 
 
 def _help(function: str, *arguments: list[str]) -> int:

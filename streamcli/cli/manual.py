@@ -1,4 +1,4 @@
-r"""The man pages of section 1, made from the declarations in cli.commands: `python -m streamcli.cli.manual DIR`.
+r"""The man pages of section 1, streamcli-config(5) and streamcli-json(5), made from the declarations in cli.commands: `python -m streamcli.cli.manual DIR`.
 
 man(7) with inline fonts only, so that no text is ever the argument of a macro and quoting is no matter. Nothing in a
 page changes by itself: no date, no version.
@@ -10,10 +10,12 @@ import os
 import re
 import sys
 
+from streamcli.cli import manual_config, manual_json
 from streamcli.cli.commands import COMMANDS, GROUPS, SUMMARY
 from streamcli.cli.flags import Argument, Command, Flag
 from streamcli.cli.settings import show_value
 from streamcli.cli.shared_flags import COMMON
+from streamcli.cli.tour import STEPS
 from streamcli.record.errors import EXIT_STATUSES
 from streamcli.storage.config import SETTINGS
 
@@ -23,14 +25,31 @@ _STOPPED = ("128+N", "stopped by signal N: what was in hand is finished first")
 
 ENVIRONMENT = (
     ("STREAMCLI_DIR", "The log directory, where --dir does not name one."),
-    ("XDG_DATA_HOME", "Where neither does, the log directory is streamcli in here (default ~/.local/share)."),
+    ("XDG_DATA_HOME", "Where nothing does, the log directory is streamcli in here (default ~/.local/share)."),
+    (
+        "STREAMCLI_URL, STREAMCLI_PROPERTIES, STREAMCLI_PROPERTY",
+        "The defaults of --url, --properties and, for one property, -X. Where STREAMCLI_URL is set, STREAMCLI_DIR counts for nothing.",
+    ),
+    (
+        "XDG_CONFIG_HOME",
+        "Where streamcli/config.toml is, with defaults of options (default ~/.config): see streamcli-config(5).",
+    ),
+    ("STREAMCLI_CONFIG", "Another file instead; set to nothing, none."),
+    (
+        "STREAMCLI_LOCK_TIMEOUT, STREAMCLI_QUIET, STREAMCLI_VERBOSE",
+        "The defaults of these options; 1 for the last two.",
+    ),
     ("NO_COLOR", "Set to anything but the empty string: no colour."),
+    ("TERM", "The kind of terminal. On a dumb one there is no colour, and top does not draw."),
     (
         "STREAMCLI_ALLOW_REMOTE",
         "Set to 1: write to a log directory on a network file system. Only where no other machine uses it: locks and "
         "wake-ups do not reach from one to the other.",
     ),
-    ("STREAMCLI_NO_INOTIFY", "Set to 1: follow by looking every 50 ms instead of being woken by the kernel."),
+    (
+        "STREAMCLI_NO_INOTIFY",
+        "Set to 1: follow by looking every 50 ms instead of being woken by the kernel. A follower that is woken by it takes no processor time while nothing comes; a member of a group looks around once a second all the same.",
+    ),
 )
 
 FILES = (
@@ -38,6 +57,11 @@ FILES = (
     ("DIR/topics/NAME/config.json", "Partitions and config of a topic."),
     ("DIR/topics/NAME/P/*.log", "The segments of a partition: its records, and the only truth about them."),
     ("DIR/topics/NAME/P/log-start", "The log start offset, where it is not 0. Not a cache: not to be deleted."),
+    (
+        "DIR/topics/NAME/P/producers",
+        "How far each input with a --producer-id has come, and each mirror. To be kept with the log: without it, what retention "
+        "or compaction has removed may be appended again.",
+    ),
     ("DIR/topics/NAME/P/*.index, checkpoint", "Caches: rebuilt when they are missing or damaged."),
     ("DIR/topics/NAME/P/*.cut-*", "What recovery cut off the end of a segment. Never read; yours to delete."),
     (
@@ -79,14 +103,6 @@ _ENVELOPE = (
     "produce --json, topic and offset count for nothing, timestamp and partition are kept, and only value has to be there."
 )
 
-_FIRST_STEPS = (
-    ("cat access.log | streamcli produce clicks", "append lines to a topic"),
-    ("streamcli consume clicks | wc -l", "read it all"),
-    ("streamcli tail -f clicks", "watch it"),
-    ("streamcli topics describe clicks", "offsets, sizes, times"),
-    ("streamcli consume clicks -g stats", "what came since the group's last run"),
-)
-
 
 def escape(text: str) -> str:
     """Text as roff prints it, wherever in a line it stands."""
@@ -104,7 +120,7 @@ def italic(text: str) -> str:
 
 def pages() -> dict[str, str]:
     """File name -> content of every page."""
-    found = {"streamcli.1": main_page()}
+    found = {"streamcli.1": main_page(), "streamcli-config.5": config_page(), "streamcli-json.5": json_page()}
     found |= {page_name(group) + ".1": group_page(group) for group in GROUPS}
     return found | {page_name(name) + ".1": command_page(command) for name, command in COMMANDS.items()}
 
@@ -129,14 +145,14 @@ def main_page() -> str:
             ("JSON ENVELOPE", _paragraphs(_ENVELOPE)),
             ("EXIT STATUS", _statuses(tuple(EXIT_STATUSES))),
             *_surroundings(),
-            ("EXAMPLES", _examples(_FIRST_STEPS)),
+            ("EXAMPLES", _examples(STEPS)),
             ("SEE ALSO", _see_also([page_name(name) for name in (*GROUPS, *COMMANDS)])),
         ],
     )
 
 
 def group_page(group: str) -> str:
-    """The page of a group of commands: which there are."""
+    """The page of a group of commands: which there are, and the first example of each."""
     members = [command for name, command in COMMANDS.items() if name.startswith(group + " ")]
     return _page(
         page_name(group),
@@ -144,6 +160,9 @@ def group_page(group: str) -> str:
         f"{bold('streamcli ' + group)} {italic('COMMAND')} ...",
         [
             ("COMMANDS", _tagged(*((bold(command.name), command.summary) for command in members))),
+            ("EXIT STATUS", _statuses(tuple(sorted({status for command in members for status in command.statuses})))),
+            *_surroundings(),
+            ("EXAMPLES", _examples(tuple(command.examples[0] for command in members))),
             ("SEE ALSO", _see_also(["streamcli", *(page_name(command.name) for command in members)])),
         ],
     )
@@ -162,18 +181,60 @@ def command_page(command: Command) -> str:
         sections.append(("TOPIC CONFIG", _settings()))
     sections += [
         ("EXIT STATUS", _statuses(command.statuses)),
-        *_surroundings(),
+        *_surroundings(command),
         ("EXAMPLES", _examples(command.examples)),
         ("SEE ALSO", _see_also(["streamcli"])),
     ]
     return _page(page_name(command.name), command.summary, _synopsis(command), sections)
 
 
-def _page(name: str, summary: str, synopsis: str, sections: list[tuple[str, str]]) -> str:
+def config_page() -> str:
+    """streamcli-config(5)."""
+    about = manual_config
+    every = _tagged(*((bold(name), text) for name, text in about.common_keys()))
+    tables = _tagged(*((bold(name), text) for name, text in about.tables()))
+    return _page(
+        "streamcli-config",
+        "Defaults of options, in a file and in the environment.",
+        italic("$XDG_CONFIG_HOME/streamcli/config.toml"),
+        [
+            ("DESCRIPTION", _paragraphs(*about.DESCRIPTION) + _tagged(*about.PRECEDENCE) + _paragraphs(*about.RULES)),
+            ("KEYS", _paragraphs("At the top, and in every table:") + every + ".SS Tables\n" + tables),
+            ("FILES", _tagged(*((italic(name), text) for name, text in about.FILES))),
+            ("EXAMPLES", f".PP\n.RS 4\n.EX\n{escape(about.EXAMPLE)}\n.EE\n.RE\n"),
+            ("SEE ALSO", _see_also(["streamcli"])),
+        ],
+        manual_section=5,
+    )
+
+
+def json_page() -> str:
+    """streamcli-json(5)."""
+    objects = "".join(
+        f".SS {escape(command)}\n"
+        + _tagged(
+            *((f"{bold(name)} {escape(type_)}", f"{about[0].upper()}{about[1:]}.") for name, type_, about in fields)
+        )
+        for command, fields in manual_json.OBJECTS.items()
+    )
+    return _page(
+        "streamcli-json",
+        "Objects that streamcli prints with --json.",
+        f"{bold('streamcli')} {italic('COMMAND')} {bold('--json')}",
+        [
+            ("DESCRIPTION", _paragraphs(*manual_json.DESCRIPTION)),
+            ("OBJECTS", objects),
+            ("SEE ALSO", _see_also(["streamcli"])),
+        ],
+        manual_section=5,
+    )
+
+
+def _page(name: str, summary: str, synopsis: str, sections: list[tuple[str, str]], *, manual_section: int = 1) -> str:
     purpose = escape(summary.removesuffix(".").replace(": a record a line", ""))
     lines = [
         r".\" Made by python -m streamcli.cli.manual from the declarations in streamcli/cli/commands.py",
-        f'.TH {escape(name.upper())} 1 "" streamcli "streamcli manual"',
+        f'.TH {escape(name.upper())} {manual_section} "" streamcli "streamcli manual"',
         ".ad l",
         ".SH NAME",
         rf"{escape(name)} \- {purpose[0].lower()}{purpose[1:]}",
@@ -242,9 +303,10 @@ def _settings() -> str:
     return _tagged(*rows)
 
 
-def _surroundings() -> list[tuple[str, str]]:
+def _surroundings(command: Command | None = None) -> list[tuple[str, str]]:
+    own = manual_config.own_variables(command) if command else []
     return [
-        ("ENVIRONMENT", _tagged(*((bold(name), text) for name, text in ENVIRONMENT))),
+        ("ENVIRONMENT", _tagged(*((bold(name), text) for name, text in (*own, *ENVIRONMENT)))),
         ("FILES", _tagged(*((italic(name), text) for name, text in FILES))),
     ]
 
@@ -256,7 +318,10 @@ def _examples(examples: tuple[tuple[str, str], ...]) -> str:
 
 def _see_also(names: list[str]) -> str:
     references = [rf"\%{bold(name)}(1)" for name in names]
-    references += [rf"\%{bold('streamcli-format')}(5)", rf"\%{bold('streamcli-sharing')}(7)"]
+    references += [rf"\%{bold(f'streamcli-{name}')}(5)" for name in ("config", "format")]
+    references += [
+        rf"\%{bold(f'streamcli-{name}')}(7)" for name in ("kafka", "performance", "recipes", "scale", "sharing")
+    ]
     return ",\n".join(references) + "\n"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from streamcli.cli.context import STANDARD_OUTPUT
 from streamcli.cli.input import widen_pipe
-from streamcli.record.batch import Extent
+from streamcli.record.batch import Extent, RecordBatch
 from streamcli.record.errors import StreamcliError
 
 SPLICE_FROM = 64 << 10
@@ -48,9 +50,7 @@ class Output:
             self.write(render())
             return
         self.flush()
-        if not self._is_wide:
-            widen_pipe(self.fd)
-            self._is_wide = True
+        self._widen()
         done = 0
         while done < extent.length:
             try:
@@ -66,12 +66,39 @@ class Output:
             done += moved
             self.written += moved
 
+    def write_lines(self, batch: RecordBatch) -> None:
+        """Write the values of a batch that is scattered."""
+        self.flush()
+        self._widen()
+        with self._named():
+            taken = batch.write_lines(self.fd)
+        self.written += taken
+        if taken < batch.value_size() + batch.count:
+            self.write(memoryview(b"".join([(value or b"") + b"\n" for value in batch.values()]))[taken:])
+
     def flush(self) -> None:
         pending, self._pending, self._pending_size = self._pending, [], 0
         if not pending:
             return
         data = memoryview(pending[0] if len(pending) == 1 else b"".join(pending))
+        if len(data) >= _GATHER:
+            self._widen()
         while data:
-            count = os.write(self.fd, data)
+            with self._named():
+                count = os.write(self.fd, data)
             self.written += count
             data = data[count:]
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of writing say what could not be written to."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = STANDARD_OUTPUT if self.fd == 1 else None
+            raise
+
+    def _widen(self) -> None:
+        if not self._is_wide:
+            widen_pipe(self.fd)
+            self._is_wide = True

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streamcli.cli.context import Context, complain, now_ms
-from streamcli.cli.render import Filter
-from streamcli.cli.values import parse_range, parse_time
-from streamcli.engine.consume import PartitionRead, Source, SourceBatch, find_sources, merged, start_reads
+from streamcli.cli.filter import Filter
+from streamcli.cli.values import naming, parse_range, parse_time
+from streamcli.engine.consume import SourceBatch
+from streamcli.engine.read_options import ReadOptions
 from streamcli.record.errors import CorruptData, UsageError
 from streamcli.record.lost import LostRecords
 from streamcli.record.range import END, LAST, TIME, Bound, Range
@@ -51,30 +52,25 @@ class Damage:
 def read_range(offset: str | None, since: str | None, until: str | None) -> Range:
     """The range of -o, --since and --until; UsageError when they contradict each other."""
     now = now_ms()
-    wanted = parse_range(offset, now) if offset is not None else Range()
+    with naming("-o"):
+        wanted = parse_range(offset, now) if offset is not None else Range()
     if since is not None:
         if offset is not None and not offset.startswith(":"):
             raise UsageError("--since and -o both say where to start: leave out one")
-        wanted = wanted._replace(start=Bound(TIME, parse_time(since, now)))
+        with naming("--since"):
+            wanted = wanted._replace(start=Bound(TIME, parse_time(since, now)))
     if until is not None:
         if wanted.stop.kind != END:
             raise UsageError("--until and -o both say where to stop: leave out one")
-        wanted = wanted._replace(stop=Bound(TIME, parse_time(until, now)))
+        with naming("--until"):
+            wanted = wanted._replace(stop=Bound(TIME, parse_time(until, now)))
     return wanted
-
-
-def missing_notice(source: Source, size: int) -> str:
-    """What to tell of a partition that has lost `size` bytes at its end."""
-    return (
-        f"{size} bytes that were known to be on disk are missing at the end of {source.topic}, partition "
-        f"{source.partition} ({source.log.directory}): was a file cut, or restored from a copy?"
-    )
 
 
 class Reading:
     """One run of a reading command: the bounded part, then with `follow` what comes.
 
-    before_wait is called when all that is there was given; hangup: a pipe whose reader's leaving ends a wait, wakeup: a
+    before_wait is called when all that is there was given, see Following; hangup: a pipe whose reader's leaving ends a wait, wakeup: a
     descriptor that does when it can be read.
     """
 
@@ -83,18 +79,30 @@ class Reading:
         context: Context,
         request: ReadRequest,
         *,
-        before_wait: Callable[[], None],
+        before_wait: Callable[[], float | None],
         hangup: int | None,
         wakeup: int,
     ) -> None:
-        self._wakeup = wakeup
-        self._context = context
         self._request = request
-        self._before_wait = before_wait
-        self._hangup = hangup
-        self._directory = context.open()
-        self._sources = find_sources(self._directory, request.topics, request.partitions, wait=request.follow)
         self.damage = Damage(skip=request.skip_corrupt, notice=context.notice)
+        self._reader = context.engine().reader(
+            ReadOptions(
+                request.topics,
+                request.partitions,
+                request.follow,
+                request.idle,
+                on_damage=self.damage,
+                notice=context.notice,
+                before_wait=before_wait,
+                hangup=hangup,
+                wakeup=wakeup,
+            )
+        )
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that are read from the start on."""
+        return self._reader.topics
 
     def batches(self) -> Iterator[SourceBatch]:
         """The wanted batches of the request's range, `limit` records at most."""
@@ -102,8 +110,8 @@ class Reading:
         left = request.limit
         if left == 0:
             return
-        reads = start_reads(self._sources, request.range, follow=request.follow, on_missing=self._tell_missing)
-        found = self._followed(reads) if request.follow else merged(reads, self.damage)
+        reader = self._reader
+        found = reader.followed(request.range) if request.follow else reader.bounded(request.range)
         for source, batch in self._wanted(found):
             chosen = batch if left is None else batch.take(0, min(left, batch.count))
             yield SourceBatch(source, chosen)
@@ -112,57 +120,25 @@ class Reading:
                 if left == 0:
                     return
 
-    def last_batches(self, count: int) -> Iterator[SourceBatch]:
-        """The last `count` wanted records over all partitions, then with `follow` the wanted ones that come."""
+    def last(self, count: int) -> list[SourceBatch]:
+        """The last `count` wanted records over all partitions."""
         window = count
         while True:
             wanted = Range(Bound(LAST, window))
-            reads = start_reads(self._sources, wanted, follow=False, on_missing=self._tell_missing)
-            last = _last_of(self._wanted(merged(reads, self.damage)), count)
-            if window >= _offsets_in(reads) or sum(taken.batch.count for taken in last) >= count:
-                break
-            for read in reads:
-                read.cursor.close()
+            last = _last_of(self._wanted(self._reader.bounded(wanted)), count)
+            if window >= self._reader.offsets() or sum(taken.batch.count for taken in last) >= count:
+                return last
             window *= 8
-        yield from last
-        if self._request.follow:
-            for read in reads:
-                read.cursor.end = None
-            yield from self._wanted(self._followed(reads))
+
+    def after_last(self) -> Iterator[SourceBatch]:
+        """The wanted records that come after those that `last` gave, for ever."""
+        return self._wanted(self._reader.rest())
 
     def _wanted(self, found: Iterator[SourceBatch]) -> Iterator[SourceBatch]:
         for source, batch in found:
             chosen = self._request.wanted.select(batch)
             if chosen is not None:
                 yield SourceBatch(source, chosen)
-
-    def _tell_missing(self, source: Source, size: int) -> None:
-        self._context.notice(missing_notice(source, size))
-
-    def _followed(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
-        from streamcli.engine.follow import Following
-
-        request = self._request
-        following = Following(
-            self._directory,
-            request.topics,
-            request.partitions,
-            on_damage=self.damage,
-            before_wait=self._before_wait,
-            idle=request.idle,
-            hangup=self._hangup,
-            wakeup=self._wakeup,
-        )
-        try:
-            yield from following.batches(reads)
-        finally:
-            following.close()
-
-
-def _offsets_in(reads: list[PartitionRead]) -> int:
-    """How many offsets there are, from each log's start to the pinned end."""
-    ends = [read.cursor.end for read in reads]
-    return sum(end.offset - read.source.log.start() for read, end in zip(reads, ends, strict=True) if end is not None)
 
 
 def _last_of(found: Iterator[SourceBatch], count: int) -> list[SourceBatch]:

@@ -26,10 +26,12 @@ PRODUCE = Command(
         Flag("partition", ("-p", "--partition"), "Append to this partition.", "N", parse_number, complete="partitions"),
         Flag("partitions", ("--partitions",), "How many partitions the topic gets if it is created now (default 1).", "N", parse_number),
         Flag("no_create", ("--no-create",), "Fail with status 4 when the topic does not exist."),
-        Flag("sync", ("--sync",), "When records are fsynced: exit (at the end of input, and every second while it runs), batch (each batch, before it is acknowledged) or none.", "exit|batch|none", choice("exit", "batch", "none"), "exit"),
-        Flag("compress", ("-z", "--compress"), "How batches are compressed, whatever the topic's compression.type says; zstd and lz4 where they are installed.", "none|gzip|zstd|lz4", choice("none", "gzip", "zstd", "lz4")),
+        Flag("sync", ("--sync",), "When records are fsynced: exit (at the end of input, and every second while it runs), batch (each batch, before it is acknowledged) or none.", "exit|batch|none", choice("exit", "batch", "none"), "exit", complete="choices"),
+        Flag("compress", ("-z", "--compress"), "How batches are compressed, whatever the topic's compression.type says; zstd and lz4 where they are installed.", "none|gzip|zstd|lz4", choice("none", "gzip", "zstd", "lz4"), complete="choices"),
         Flag("offsets", ("--offsets",), "Print 'partition offset' for each record once it is durable."),
         Flag("tee", ("--tee",), "Copy the input to standard output once it is appended."),
+        Flag("producer_id", ("--producer-id",), "The name of this input: run again with it, only the records are appended that are not there yet.", "NAME", text),
+        Flag("growing", ("--growing",), "With --producer-id: a last record without its delimiter is being written; it is left for a later run."),
         Flag("rate", ("--rate",), "At most N records a second.", "N", parse_number),
         Flag("progress", ("--progress",), "Show progress on standard error (the default on a terminal)."),
     ),
@@ -39,10 +41,20 @@ PRODUCE = Command(
         "What has arrived is appended at once: a slow pipe is never held back to fill a batch.\n\n"
         "A topic whose cleanup.policy has compact takes only records with a key: the first without one ends the command with "
         "status 2, and nothing after it is written. Where message.timestamp.type is LogAppendTime a record gets the time of its "
-        "append, whatever --json says. A change of the topic's config counts about a second later at most."
+        "append, whatever --json says. A change of the topic's config counts about a second later at most.\n\n"
+        "With --producer-id a run that ended in any way, by kill -9 or a power cut too, can be run again with the same input from its "
+        "beginning: what is in the log already is left out, also what retention or compaction has removed since, and what is missing is "
+        "added, each record once and in order. Two such runs at once do no harm. One NAME is one input, which may have grown at "
+        "its end; -p, -K, -k, --json and the delimiter have to be the same. A record without a key goes by its index, 10,000 of them to a "
+        "partition and then as many to the next; after topics alter -p the records from there on are spread over all partitions. The last "
+        "record that each partition has of the input is compared with what is given now: where it is another one, or not there any more, the "
+        "command ends with status 2. A file that was rotated needs another NAME. Records that were there count as durable once "
+        "what holds them is fsynced; --offsets prints a - for their offset, --tee copies them too, and --rate does not wait for them. The "
+        "100,000 names that a partition heard of last are remembered. A log directory only: a cluster is reached by mirror."
     ),
     examples=(
         ("cat access.log | streamcli produce clicks", "a record a line"),
+        ("streamcli produce clicks --producer-id access --growing access.log", "from cron: the lines that are new"),
         ("streamcli produce users -K : < users.txt", "key:value lines; equal keys share a partition"),
         ("find . -name '*.py' -print0 | streamcli produce files -0", "names with newlines in them"),
         ("streamcli consume clicks --json | streamcli produce copy --json", "a copy, with keys, headers and times"),
@@ -57,8 +69,8 @@ CONSUME = Command(
     (TOPICS,),
     (
         Flag("group", ("-g", "--group"), "Share the partitions with the group's other members, and resume at the committed offset.", "G", text, complete="groups"),
-        Flag("commit", ("--commit",), "With -g: end commits what was printed, none commits nothing.", "end|none", choice("end", "none"), "end"),
-        Flag("offset", ("-o", "--offset"), "Where to start, or START:STOP. START is beginning, end, N, -N (the last N over all partitions) or @TIME; STOP, which is not printed, is N, @TIME or end.", "RANGE", text),
+        Flag("commit", ("--commit",), "With -g: end commits what was printed, none commits nothing.", "end|none", choice("end", "none"), "end", complete="choices"),
+        Flag("offset", ("-o", "--offset"), "Where to start, or START:STOP. START is beginning, end, N, -N (the last N over all partitions) or @TIME; STOP, which is not printed, is N, @TIME or end.", "RANGE", text, complete="ranges"),
         *CHOOSE,
         Flag("number", ("-n", "--count"), "Stop after N records.", "N", parse_number),
         Flag("follow", ("-f", "--follow"), "Go on with what is appended later, for ever; new topics that match a glob are picked up."),
@@ -116,7 +128,10 @@ TAIL = Command(
     ),
     description=(
         "On a terminal each record is a line with its time, topic, partition:offset, key and value; control characters "
-        "are shown escaped, and long values cut to the width. Piped, plain values, as consume prints them."
+        "are shown escaped, and long values cut to the width, keys and topics to a third of it. Each topic has a colour, unless "
+        "NO_COLOR is set or the terminal is dumb. Piped, plain values, as consume prints them.\n\n"
+        "With -f on a terminal, what comes faster than it can be read is skipped for newer records, and counted: a page is shown "
+        "each fifth of a second where more than 1,000 records wait. Nothing is skipped in a pipe, nor without -f."
     ),
     examples=(
         ("streamcli tail clicks", "the last ten"),
@@ -135,7 +150,7 @@ TABLE = Command(
         Argument("keys", "KEY", "Print the values of these keys only, in this order; with escapes as in -D.", required=False, many=True),
     ),
     (
-        Flag("until", ("--until",), "The table as it was at this time.", "TIME", text),
+        Flag("until", ("--until",), "The table as it was at this time.", "TIME", text, complete="times"),
         Flag("partition", ("-p", "--partition"), "Only this partition; may be repeated.", "N", parse_number, repeat=True, complete="partitions"),
         *SHAPE,
         *DELIMITERS,
@@ -154,7 +169,9 @@ TABLE = Command(
         "the latest time counts. So the other partitions are searched for a KEY too, back to the time of the record that was "
         "found; for a KEY that is nowhere, all records are read.\n\n"
         "Memory is bounded: where the keys do not fit in 64 MiB, records are read in several passes. With --until, what "
-        "compaction has removed is not there any more."
+        "compaction has removed is not there any more.\n\n"
+        "On an Apache Kafka cluster segments cannot be held while they are read: where the newest record of a key is removed "
+        "meanwhile, it exits with status 1 and says so; and a little is remembered of each row. See streamcli-kafka(7)."
     ),
     examples=(
         ("streamcli table users", "key, tab, value: a line for each key"),

@@ -1,19 +1,18 @@
-"""Batches to bytes: plain values, keys and values, a format, JSON. And which records are wanted."""
+"""Batches to bytes: plain values, keys and values, a format, JSON."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streamcli.cli import envelope
+from streamcli.cli.assemble import Piece, assemble, each, each_distinct, numbers, show_piece, text
 from streamcli.cli.values import format_time, parse_escapes
-from streamcli.engine.consume import Source, SourceBatch
-from streamcli.record.batch import Header, Record, RecordBatch
-from streamcli.record.errors import UsageError
+from streamcli.engine.consume import SourceBatch
+from streamcli.record.batch import Header
+from streamcli.record.errors import UsageError, did_you_mean
 
 Renderer = Callable[[SourceBatch], bytes | memoryview]
+Field = Callable[[SourceBatch], list[Piece]]
 
 
 class Shape(NamedTuple):
@@ -25,133 +24,140 @@ class Shape(NamedTuple):
     null: bool
     key_delimiter: bytes | None
 
-    def renderer(self) -> Renderer:
+    def renderer(self) -> Template:
         """UsageError when they contradict each other."""
         shapes = [self.format is not None, self.json, self.key_delimiter is not None]
         if sum(shapes) > 1:
             raise UsageError("-F, --json and -K each say how a record is printed: leave out all but one")
         if (self.format is not None or self.json) and (self.delimiter is not None or self.null):
             raise UsageError("-F and --json print whole records: leave out -D and -0")
+        if self.delimiter is not None and self.null:
+            raise UsageError("-D and -0 each say what ends a record: leave out one")
         if self.format is not None:
             return render_format(self.format)
         if self.json:
-            return render_json
+            return render_json()
         delimiter = b"\0" if self.null else b"\n" if self.delimiter is None else self.delimiter
         if self.key_delimiter is not None:
             return render_keyed(self.key_delimiter, delimiter)
         return render_values(delimiter)
 
 
-class Filter(NamedTuple):
-    """Which records are wanted: all that is given must hold."""
+class Template:
+    """How a record is printed: bytes that are the same for each, and fields.
 
-    grep: re.Pattern[bytes] | None = None
-    key: bytes | None = None
-    headers: tuple[Header, ...] = ()
+    Called with a batch it gives all that is printed of it; `pieces` gives the same a part at a time.
+    """
 
-    def select(self, batch: RecordBatch) -> RecordBatch | None:
-        """The wanted records of a batch, None when there are none."""
-        if self == Filter():
-            return batch
-        chosen: range | list[int] = range(batch.count)
-        if self.key is not None:
-            keys = batch.keys()
-            chosen = [index for index in chosen if keys[index] == self.key]
-        if self.headers:
-            headers = batch.headers()
-            chosen = [index for index in chosen if all(wanted in headers[index] for wanted in self.headers)]
-        if self.grep is not None and chosen:
-            values, search = batch.values(), self.grep.search
-            chosen = [index for index in chosen if (value := values[index]) is not None and search(value)]
-        return batch.select(chosen) if chosen else None
+    def __init__(self, *fields: bytes | Field) -> None:
+        self._fields = [field for field in fields if field != b""]
+        self.prints_lines = self._fields == [_values, b"\n"]
 
+    def __call__(self, taken: SourceBatch) -> bytes | memoryview:
+        pieces = list(self.pieces(taken))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-def make_filter(grep: str | None, key: str | None, headers: list[tuple[str, bytes]]) -> Filter:
-    """The filter of --grep, --key and --header."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of what a later Python may read differently
-            pattern = None if grep is None else re.compile(grep.encode(errors="surrogateescape"))
-    except (re.error, RecursionError, OverflowError) as error:
-        raise UsageError(f"--grep: bad regular expression {grep!r}: {error}") from None
-    return Filter(pattern, None if key is None else parse_escapes(key), tuple(headers))
+    def pieces(self, taken: SourceBatch) -> Iterator[bytes | memoryview]:
+        lines = taken.batch.lines() if self.prints_lines else None
+        if lines is not None:
+            return iter([lines])
+        row: list[Piece] = []
+        for field in self._fields:
+            row += [field] if isinstance(field, bytes) else field(taken)
+        return assemble(row, taken.batch.count)
 
 
-def render_values(delimiter: bytes) -> Renderer:
+def render_values(delimiter: bytes) -> Template:
     """Each value and the delimiter. Joined lines are given as they are."""
-
-    def render(taken: SourceBatch) -> bytes | memoryview:
-        values = taken.batch.columns.values
-        if delimiter == b"\n" and not isinstance(values, list):
-            return values
-        return b"".join([part for value in taken.batch.values() for part in (value or b"", delimiter)])
-
-    return render
+    return Template(_values, delimiter)
 
 
-def render_keyed(key_delimiter: bytes, delimiter: bytes) -> Renderer:
+def render_keyed(key_delimiter: bytes, delimiter: bytes) -> Template:
     """Key, key delimiter, value, delimiter."""
-
-    def render(taken: SourceBatch) -> bytes:
-        pairs = zip(taken.batch.keys(), taken.batch.values(), strict=True)
-        return b"".join([part for key, value in pairs for part in (key or b"", key_delimiter, value or b"", delimiter)])
-
-    return render
+    return Template(_keys, key_delimiter, _values, delimiter)
 
 
-def render_json(taken: SourceBatch) -> bytes:
+def render_json() -> Template:
     """The JSON envelope of each record, a line each."""
-    source = envelope.encode_source(taken.source.topic, taken.source.partition)
-    return "".join([envelope.encode(source, record) for record in taken.batch.records()]).encode()
+    from streamcli.cli.json_lines import json_line
+
+    return Template(json_line)
 
 
-Piece = Callable[[Source, Record], bytes]
+def render_format(template: str, *, show: Callable[[bytes], bytes] | None = None) -> Template:
+    """A format: %s %k %t %p %o %T %d %h %S %K %%, and escapes. show: what each field goes through."""
+    fields = _parse_format(template)
+    if show is not None:
+        fields = [field if isinstance(field, bytes) else _shown(field, show) for field in fields]
+    return Template(*fields)
 
-_PIECES: dict[str, Piece] = {
-    "s": lambda source, record: record.value or b"",
-    "k": lambda source, record: record.key or b"",
-    "t": lambda source, record: source.topic.encode(),
-    "p": lambda source, record: b"%d" % source.partition,
-    "o": lambda source, record: b"%d" % record.offset,
-    "T": lambda source, record: b"%d" % record.timestamp,
-    "d": lambda source, record: format_time(record.timestamp).encode(),
-    "h": lambda source, record: b",".join([name.encode() + b"=" + (value or b"") for name, value in record.headers]),
-    "S": lambda source, record: b"%d" % (-1 if record.value is None else len(record.value)),
-    "K": lambda source, record: b"%d" % (-1 if record.key is None else len(record.key)),
+
+def _values(taken: SourceBatch) -> list[Piece]:
+    return [text(taken.batch.value_column())]
+
+
+def _keys(taken: SourceBatch) -> list[Piece]:
+    keys, common = taken.batch.key_column()
+    return [(common or b"") if keys is None else text(keys)]
+
+
+def _times(encode: Callable[[int], bytes]) -> Field:
+    def field(taken: SourceBatch) -> list[Piece]:
+        batch = taken.batch
+        times = batch.time_column()
+        return [encode(batch.max_timestamp) if times is None else each_distinct(times, encode)]
+
+    return field
+
+
+def _headers(taken: SourceBatch) -> list[Piece]:
+    columns = taken.batch.columns
+    if columns.headers is None:
+        return [_shown_headers(columns.common_headers or [])]
+    return [each(taken.batch.headers(), _shown_headers)]
+
+
+def _shown_headers(headers: list[Header]) -> bytes:
+    return b",".join([name.encode() + b"=" + (value or b"") for name, value in headers])
+
+
+def _lengths(elements: list[bytes | None]) -> list[Piece]:
+    return [each_distinct([-1 if element is None else len(element) for element in elements], b"%d".__mod__)]
+
+
+_FIELDS: dict[str, Field] = {
+    "s": _values,
+    "k": _keys,
+    "t": lambda taken: [taken.source.topic.encode()],
+    "p": lambda taken: [b"%d" % taken.source.partition],
+    "o": lambda taken: [numbers(taken.batch.offsets())],
+    "T": _times(b"%d".__mod__),
+    "d": _times(lambda time: format_time(time).encode()),
+    "h": _headers,
+    "S": lambda taken: _lengths(taken.batch.values()),
+    "K": lambda taken: _lengths(taken.batch.keys()),
 }
 
 
-def render_format(template: str, *, show: Callable[[bytes], bytes] | None = None) -> Renderer:
-    """A format: %s %k %t %p %o %T %d %h %S %K %%, and escapes. show: what each field goes through."""
-    pieces = _parse_format(template)
-    if show is not None:
-        pieces = [piece if isinstance(piece, bytes) else _shown(piece, show) for piece in pieces]
+def _shown(field: Field, show: Callable[[bytes], bytes]) -> Field:
+    def shown(taken: SourceBatch) -> list[Piece]:
+        return [show_piece(piece, show) for piece in field(taken)]
 
-    def render(taken: SourceBatch) -> bytes:
-        source, batch = taken
-        out: list[bytes] = []
-        for record in batch.records():
-            out += [piece if isinstance(piece, bytes) else piece(source, record) for piece in pieces]
-        return b"".join(out)
-
-    return render
+    return shown
 
 
-def _shown(piece: Piece, show: Callable[[bytes], bytes]) -> Piece:
-    return lambda source, record: show(piece(source, record))
-
-
-def _parse_format(template: str) -> list[bytes | Piece]:
-    pieces: list[bytes | Piece] = []
+def _parse_format(template: str) -> list[bytes | Field]:
+    fields: list[bytes | Field] = []
     while template:
         literal, percent, rest = template.partition("%")
-        pieces.append(parse_escapes(literal))
+        fields.append(parse_escapes(literal))
         letter, template = rest[:1], rest[1:]
-        if letter in _PIECES:
-            pieces.append(_PIECES[letter])
+        if letter in _FIELDS:
+            fields.append(_FIELDS[letter])
         elif letter == "%":
-            pieces.append(b"%")
+            fields.append(b"%")
         elif percent:
-            known = " ".join("%" + name for name in _PIECES)
-            raise UsageError(f"-F: no such field %{letter}: there is {known} and %%")
-    return [piece for piece in pieces if piece != b""]
+            known = ["%" + name for name in _FIELDS]
+            remedy = did_you_mean("%" + letter, known, f"there is {' '.join(known)} and %%")
+            raise UsageError(f"-F: no such field %{letter}: {remedy}")
+    return fields

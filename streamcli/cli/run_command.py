@@ -51,15 +51,17 @@ class RunningCommand:
     def __init__(
         self,
         argv: list[str],
-        data: bytes,
+        data: Iterable[bytes | memoryview],
         environment: dict[bytes, bytes],
         timeout: float | None,
-        before: Callable[[], None],
+        before: Callable[[], None] | None,
     ) -> None:
         try:
             given = _input(data)
         except OSError as error:
-            raise StreamcliError(f"no room for the input of {argv[0]!r}: {error.strerror}") from None
+            raise StreamcliError(
+                f"no room for the input of {argv[0]!r}: {error.strerror}: make room in memory, or take less with --batch"
+            ) from None
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -72,7 +74,9 @@ class RunningCommand:
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise StreamcliError(f"cannot run {argv[0]!r}: {reason}: its records are not committed") from None
+            raise StreamcliError(
+                f"cannot run {argv[0]!r}: {reason}: its records are not committed; mend it and run again"
+            ) from None
         finally:
             os.close(given)
         assert self._process.stderr is not None
@@ -181,7 +185,7 @@ class RunningCommand:
         return Outcome(status, f"status {status}", self._kept)
 
 
-def _input(data: bytes) -> int:
+def _input(data: Iterable[bytes | memoryview]) -> int:
     """A descriptor to read `data` from; the file has no name, and ends with its last descriptor."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("records", os.MFD_CLOEXEC)
@@ -190,7 +194,14 @@ def _input(data: bytes) -> int:
 
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    durable.write_all(fd, data, 0)
+    size = 0
+    try:
+        for piece in data:
+            durable.write_all(fd, piece, size)
+            size += len(piece)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamcli.cli.values import format_duration, parse_duration, parse_number, parse_size
+from streamcli.cli.values import format_duration, naming, parse_duration, parse_number, parse_size
 from streamcli.record.errors import UsageError
 from streamcli.storage.config import (
     CHOICE,
@@ -19,7 +19,11 @@ from streamcli.storage.config import (
     TopicConfig,
     Value,
     checked_value,
+    setting_named,
 )
+
+_LONG_MAX = 2**63 - 1
+"""What Kafka has for `never`, which is no unlimited: that is -1."""
 
 _UNITS = (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10))
 
@@ -34,9 +38,10 @@ class ConfigFlags(NamedTuple):
     compact: bool
     config: list[str]
 
-    def settings(self) -> dict[str, Value]:
-        """The settings by name; UsageError for a bad one, and for two values of one."""
-        settings = parse_settings(self.config)
+    def settings(self, *, on_kafka: bool = False) -> dict[str, Value]:
+        """The settings by name; UsageError for a bad one, and for two values of one. on_kafka: names and values that brokers
+        know or refuse, not we."""
+        settings = _parse_brokers_settings(self.config) if on_kafka else parse_settings(self.config)
         named = {
             "retention.ms": self.retention,
             "retention.bytes": self.retention_bytes,
@@ -45,7 +50,7 @@ class ConfigFlags(NamedTuple):
         }
         for name, value in named.items():
             if value is not None:
-                _put(settings, name, value)
+                _put(settings, name, value if on_kafka else checked_value(name, value))
         if self.compact and settings.get("cleanup.policy") != COMPACT_AND_DELETE:
             _put(settings, "cleanup.policy", COMPACT)
         return settings
@@ -67,14 +72,39 @@ def parse_settings(assignments: list[str]) -> dict[str, Value]:
     overrides: dict[str, Value] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        if not equals or name not in SETTINGS:
-            raise UsageError(f"bad topic config {assignment!r}: use NAME=VALUE, with {', '.join(SETTINGS)}")
+        setting_named(name)
+        if not equals:
+            raise UsageError(
+                f"bad topic config {assignment!r}: use NAME=VALUE, as in {name}={show_value(name, SETTINGS[name].default)}"
+            )
         _put(overrides, name, parse_value(name, text))
     return overrides
 
 
+def _parse_brokers_settings(assignments: list[str]) -> dict[str, Value]:
+    """NAME=VALUE of -c as brokers take them: human sizes and durations as numbers, all else as it is given."""
+    overrides: dict[str, Value] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name:
+            raise UsageError(f"bad topic config {assignment!r}: use NAME=VALUE, as in retention.ms=7d")
+        _put(overrides, name, _parse_brokers_value(name, text))
+    return overrides
+
+
+def _parse_brokers_value(name: str, text: str) -> Value:
+    """A value: a size where the name ends in .bytes, a duration where it ends in .ms."""
+    if text == "unlimited":
+        return UNLIMITED
+    parsers: dict[str, Callable[[str], Value]] = {".ms": _parse_milliseconds, ".bytes": parse_size}
+    parse = next((parse for suffix, parse in parsers.items() if name.endswith(suffix)), None)
+    if parse is None or text[:1] == "-":
+        return text
+    with naming(name):
+        return parse(text)
+
+
 def _put(overrides: dict[str, Value], name: str, value: Value) -> None:
-    value = checked_value(name, value)
     if overrides.setdefault(name, value) != value:
         both = f"{show_value(name, overrides[name])} and {show_value(name, value)}"
         raise UsageError(f"{name} is given twice, as {both}: leave out one")
@@ -91,17 +121,21 @@ def parse_value(name: str, text: str) -> Value:
         RATIO: _parse_ratio,
         CHOICE: str,
     }
-    return checked_value(name, parse[setting.kind](text))
+    with naming(name):
+        value = parse[setting.kind](text)
+    return checked_value(name, value)
 
 
 def show_value(name: str, value: Value) -> str:
-    """A value as `parse_value` takes it."""
-    setting = SETTINGS[name]
-    if isinstance(value, str) or setting.kind == RATIO:
+    """A value as `parse_value` takes it, and as brokers' settings are given."""
+    setting = SETTINGS.get(name)
+    if isinstance(value, str | float) or value == _LONG_MAX:
         return str(value)
-    if setting.unlimited and value == UNLIMITED:
+    if setting is not None and setting.unlimited and value == UNLIMITED:
         return "unlimited"
-    return format_duration(int(value)) if setting.kind == DURATION else _show_size(int(value))
+    if value >= 0 and name.endswith(".ms"):
+        return format_duration(value)
+    return _show_size(value) if name.endswith(".bytes") else str(value)
 
 
 def _show_size(size: int) -> str:

@@ -9,26 +9,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from streamcli.cli.context import Context, complain, now_ms
-from streamcli.cli.main import describe_os_error
+from streamcli.cli.main import reason_of
 from streamcli.cli.prometheus import exposition, group_families, topic_families
 from streamcli.cli.table import print_table
-from streamcli.cli.values import format_size, format_time
-from streamcli.engine import group_admin
-from streamcli.engine.consume import matching_topics
-from streamcli.engine.stats import (
-    HOUR,
-    MINUTE,
-    Appended,
-    GroupStats,
-    TopicStats,
-    Totals,
-    appended,
-    group_stats,
-    topic_stats,
-    total,
-)
+from streamcli.cli.values import format_time, size_or_dash
+from streamcli.engine.activity import sum_known
+from streamcli.engine.interface import Engine
+from streamcli.engine.stats import HOUR, MINUTE, Appended, GroupStats, TopicStats, Totals, total
 from streamcli.record.errors import NotFound, StreamcliError, UsageError
-from streamcli.storage.directory import LogDirectory
 
 
 class Recent(NamedTuple):
@@ -39,40 +27,45 @@ class Recent(NamedTuple):
 
 
 class Found:
-    """What a log directory holds. What cannot be read is told at once, hides nothing else, and is the `status` at the end."""
+    """What an engine holds. What cannot be read is told at once, hides nothing else, and is the `status` at the end. windows: ms
+    up to now in which it may be asked what came."""
 
-    def __init__(self, directory: LogDirectory, topics: list[str]) -> None:
-        self._directory = directory
+    def __init__(self, engine: Engine, patterns: list[str], windows: tuple[int, ...]) -> None:
+        self._engine = engine
         self.now = now_ms()
         self.status = 0
         self.topics: list[TopicStats] = []
-        for topic in matching_topics(directory, topics) if topics else directory.topics():
-            if topic in topics and not self._has_topic(topic):
-                directory.config(topic)  # says that there is none
+        there = engine.topics()
+        chosen = engine.matching(patterns) if patterns else there
+        for topic in chosen:
+            if topic in patterns and topic not in there:
+                engine.config(topic)  # says that there is none
+        self._stock = engine.stock(chosen, [self.now - window for window in windows])
+        for topic in chosen:
             with self._leaving_out(topic, partial(self._has_topic, topic)):
-                self.topics.append(topic_stats(directory, topic))
+                self.topics.append(self._stock.topic(topic))
 
     def groups(self) -> list[GroupStats]:
         """All groups, as far as they consume these topics."""
         chosen = {topic.topic for topic in self.topics}
         found: list[GroupStats] = []
-        for group in group_admin.group_names(self._directory):
+        for group in self._stock.groups():
             with self._leaving_out(f"group {group}", partial(self._has_group, group)):
-                found.append(group_stats(self._directory, group, chosen, self.now))
+                found.append(self._stock.group(group, chosen, self.now))
         return found
 
     def recent(self, topic: TopicStats) -> Recent:
         """What was appended to a topic in the last minute and the last hour."""
         windows: list[Appended] = []
         with self._leaving_out(f"what came to {topic.topic}", partial(self._has_topic, topic.topic)):
-            windows = [appended(self._directory, topic, self.now - window) for window in (MINUTE, HOUR)]
+            windows = [self._stock.appended(topic, self.now - window) for window in (MINUTE, HOUR)]
         return Recent(*windows) if windows else Recent(None, None)
 
     def _has_topic(self, topic: str) -> bool:
-        return topic in self._directory.topics(topic)
+        return topic in self._engine.topics(topic)
 
     def _has_group(self, group: str) -> bool:
-        return group in group_admin.group_names(self._directory)
+        return group in self._engine.groups(now_ms).names()
 
     @contextmanager
     def _leaving_out(self, what: str, is_there: Callable[[], bool]) -> Iterator[None]:
@@ -82,8 +75,7 @@ class Found:
         except (StreamcliError, OSError) as error:
             if isinstance(error, NotFound | FileNotFoundError) and not is_there():
                 return
-            reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
-            complain(f"{what} is left out: {reason}")
+            complain(f"{what} is left out: {reason_of(error)}")
             self.status = max(self.status, StreamcliError.status if isinstance(error, OSError) else error.status)
 
 
@@ -91,8 +83,7 @@ def run(context: Context, topics: list[str], json: bool, prometheus: bool) -> in
     """Print what there is."""
     if json and prometheus:
         raise UsageError("--json and --prometheus each say how it is printed: leave out one")
-    directory = context.open()
-    found = Found(directory, topics)
+    found = Found(context.engine(), topics, () if prometheus else (MINUTE, HOUR))
     groups = [group for group in found.groups() if group.states or not topics]
     if prometheus:
         print(exposition([*topic_families(found.topics), *group_families(groups)]), end="")
@@ -107,7 +98,7 @@ def run(context: Context, topics: list[str], json: bool, prometheus: bool) -> in
 
 def _sum(windows: list[Appended | None]) -> Appended:
     known = [window for window in windows if window is not None]
-    return Appended(sum(window.records for window in known), sum(window.size for window in known))
+    return Appended(sum(window.records for window in known), sum_known([window.size for window in known]))
 
 
 def _totals_of(recent: list[Recent]) -> Recent:
@@ -155,12 +146,13 @@ def _print_tables(topics: list[TopicStats], recent: list[Recent], groups: list[G
 
 def _cells(name: str, found: Totals, recent: Recent) -> tuple[str, ...]:
     last = "-" if found.last_timestamp is None else format_time(found.last_timestamp)
-    counts = (str(found.partitions), f"{'' if found.is_exact else '<='}{found.records}", format_size(found.size))
+    counts = (str(found.partitions), f"{'' if found.is_exact else '<='}{found.records}", size_or_dash(found.size))
+    segments = "-" if found.segments is None else str(found.segments)
     minute, hour = recent
     seconds = MINUTE / 1000
-    rates = ("-", "-") if minute is None else (f"{minute.records / seconds:.1f}", format_size(minute.size / seconds))
-    came = ("-", "-") if hour is None else (str(hour.records), format_size(hour.size))
-    return (name, *counts, str(found.segments), last, *rates, *came)
+    rates = ("-", "-") if minute is None else (f"{minute.records / seconds:.1f}", size_or_dash(minute.size, seconds))
+    came = ("-", "-") if hour is None else (str(hour.records), size_or_dash(hour.size))
+    return (name, *counts, segments, last, *rates, *came)
 
 
 def _group_cells(group: GroupStats) -> tuple[str, ...]:

@@ -72,6 +72,15 @@ class StopSignals:
         finally:
             self._deferred = before
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What ends soon and must not be left half done, inside `deferred`: not even a second signal raises."""
+        before, self._second_raises = self._second_raises, False
+        try:
+            yield
+        finally:
+            self._second_raises = before
+
     def _receive(self, signum: int, _: FrameType | None) -> None:
         again = self.pending is not None
         self.pending = Stopped(signum)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import datetime
+from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamcli.cli.context import Context, show
+from streamcli.cli.context import Context, show_bytes
+from streamcli.cli.filter import make_filter
 from streamcli.cli.output import Output
-from streamcli.cli.reading import Reading, ReadRequest, read_range
-from streamcli.cli.render import Renderer, make_filter, render_format, render_json, render_values
-from streamcli.engine.consume import Source, SourceBatch
-from streamcli.record.batch import Record
+from streamcli.cli.reading import Damage, Reading, ReadRequest, read_range
+from streamcli.cli.render import Renderer, render_format, render_json, render_values
+from streamcli.engine.consume import SourceBatch
 from streamcli.record.errors import CorruptData, UsageError
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from streamcli.cli.tail_screen import Drawer
 
 DEFAULT_COUNT = 10
-_LONGEST_SHOWN = 64 << 10
-_TOPIC_COLOURS = ("green", "magenta", "blue", "yellow", "cyan", "red")
 
 
 class Options(NamedTuple):
@@ -59,34 +57,88 @@ class Options(NamedTuple):
         if self.format is not None:
             return render_format(self.format, show=_show_field if on_terminal else None)
         if self.json:
-            return _render_shown_json if on_terminal else render_json
+            return _render_shown_json if on_terminal else render_json()
         return render_values(b"\n")
+
+    def drawer(self, context: Context) -> Drawer:
+        """What draws records on a terminal."""
+        if self.format is not None or self.json:
+            return _ShapedDrawer(context, self.renderer(on_terminal=True))
+        from streamcli.cli.tail_lines import LineDrawer
+
+        return LineDrawer(sys.stdout, wrap=self.wrap)
+
+    @property
+    def is_whole_range(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    def parts(self, reading: Reading) -> tuple[Iterable[SourceBatch], Iterable[SourceBatch]]:
+        """The records that were asked for, and those that come."""
+        if self.is_whole_range:
+            return ((), reading.batches()) if self.follow else (reading.batches(), ())
+        last = reading.last(DEFAULT_COUNT if self.number is None else self.number)
+        return last, reading.after_last() if self.follow else ()
 
 
 def run(context: Context, **values: Any) -> int:
     """Show the last records; 6 when corrupt data was passed by."""
     options = Options(**values)
-    on_terminal = sys.stdout.isatty()
-    request, render = options.request(), options.renderer(on_terminal=on_terminal)
-    output = Output()
-    whole_range = options.since is not None or options.until is not None
-    if whole_range and options.number is not None:
+    if options.is_whole_range and options.number is not None:
         raise UsageError("-n and --since or --until each say which records: leave out one")
-    plain = options.format is not None or options.json or not on_terminal
-    screen = None if plain else Screen(wrap=options.wrap)
-    with context.stop.deferred(second_raises=True) as wakeup, output:
-        hangup = output.fd if output.is_pipe else None
-        reading = Reading(context, request, before_wait=output.flush, hangup=hangup, wakeup=wakeup)
-        for taken in reading.batches() if whole_range else reading.last_batches(_count(options)):
-            if screen is None:
-                output.write(render(taken))
-            else:
-                screen.show(taken)
-            if context.stop.pending is not None:
-                break
+    with context.stop.deferred(second_raises=True) as wakeup:
+        damage = (_show if sys.stdout.isatty() else _print)(context, options, wakeup)
     if context.stop.pending is not None:
         raise context.stop.pending
-    return CorruptData.status if reading.damage.skipped else 0
+    return CorruptData.status if damage.skipped else 0
+
+
+def _print(context: Context, options: Options, wakeup: int) -> Damage:
+    """Plain lines, every one."""
+    request, render, output = options.request(), options.renderer(on_terminal=False), Output()
+    hangup = output.fd if output.is_pipe else None
+    with output:
+        reading = Reading(context, request, before_wait=output.flush, hangup=hangup, wakeup=wakeup)
+        for taken in chain(*options.parts(reading)):
+            output.write(render(taken))
+            if context.stop.pending is not None:
+                break
+    return reading.damage
+
+
+def _show(context: Context, options: Options, wakeup: int) -> Damage:
+    """Lines on a terminal. With -f, what comes faster than it can be read is skipped."""
+    from streamcli.cli.tail_screen import TerminalTail
+
+    # What the terminal's encoding has not is shown escaped, too.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # it is a text stream
+    request, draw = options.request(), options.drawer(context)
+    with TerminalTail(sys.stdout, context.stop, draw) as terminal:
+        reading = Reading(context, request, before_wait=terminal.pause, hangup=None, wakeup=wakeup)
+        draw.expect(reading.topics)
+        asked_for, coming = options.parts(reading)
+        for taken in asked_for:
+            terminal.show(taken)
+        for taken in coming:
+            terminal.offer(taken)
+            if context.stop.pending is not None:
+                break
+    return reading.damage
+
+
+class _ShapedDrawer:
+    """Draws records as -F or --json say."""
+
+    def __init__(self, context: Context, render: Renderer) -> None:
+        self._render = render
+        self._output = Output(sys.stdout.fileno())
+        self.note = context.notice
+
+    def expect(self, topics: list[str]) -> None:
+        """No topic is drawn in a way of its own."""
+
+    def draw(self, taken: SourceBatch) -> None:
+        self._output.write(self._render(taken))
+        self._output.flush()
 
 
 def _show_field(data: bytes) -> bytes:
@@ -95,72 +147,12 @@ def _show_field(data: bytes) -> bytes:
 
 def _render_shown_json(taken: SourceBatch) -> bytes:
     """JSON lines, the same to a JSON parser: what is not printable, and may stand in JSON as it is, is escaped too."""
-    text = render_json(taken).decode()
+    text = bytes(render_json()(taken)).decode()
     lines = text.split("\n")
     return "\n".join([line if line.isprintable() else "".join(map(_shown_in_json, line)) for line in lines]).encode()
 
 
 def _shown_in_json(character: str) -> str:
+    import json
+
     return character if character.isprintable() else json.dumps(character)[1:-1]
-
-
-def _count(options: Options) -> int:
-    return DEFAULT_COUNT if options.number is None else options.number
-
-
-class Screen:
-    """Records on a terminal: a line each, unless `wrap` lets long values go on."""
-
-    def __init__(self, *, wrap: bool) -> None:
-        from rich.console import Console
-        from rich.highlighter import JSONHighlighter
-
-        self._console = Console(highlight=False, markup=False, emoji=False)
-        self._highlight_json = JSONHighlighter().highlight
-        self._wrap = wrap
-        self._colours: dict[str, str] = {}
-
-    def show(self, taken: SourceBatch) -> None:
-        for record in taken.batch.records():
-            line = self._line(taken.source, record)
-            if not self._wrap:
-                line.truncate(self._console.width, overflow="ellipsis")
-            self._console.print(line, soft_wrap=self._wrap, no_wrap=not self._wrap, overflow="ignore", crop=False)
-
-    def _line(self, source: Source, record: Record) -> Text:
-        from rich.text import Text
-
-        colour = self._colours.setdefault(source.topic, _TOPIC_COLOURS[len(self._colours) % len(_TOPIC_COLOURS)])
-        line = Text(_clock_time(record.timestamp), style="dim")
-        line.append(f" {source.topic}", style=f"not dim {colour}")
-        line.append(f" {source.partition}:{record.offset} ", style="not dim cyan")
-        if record.key is not None:
-            line.append(show_bytes(record.key), style="not dim bold")
-            line.append(" ")
-        line.append_text(self._value(record.value))
-        return line
-
-    def _value(self, value: bytes | None) -> Text:
-        from rich.text import Text
-
-        if value is None:
-            return Text("null", style="not dim italic")
-        text = Text(show_bytes(value if self._wrap else value[:_LONGEST_SHOWN]), style="not dim")
-        if value[:1] in (b"{", b"["):
-            self._highlight_json(text)
-        return text
-
-
-def _clock_time(timestamp: int) -> str:
-    """The local time of day, with the date in front when it is not today's."""
-    try:
-        moment = datetime.fromtimestamp(timestamp / 1000)
-    except (ValueError, OverflowError, OSError):
-        return f"@{timestamp}"
-    clock = moment.isoformat(sep=" ", timespec="milliseconds")
-    return clock[11:] if moment.date() == datetime.now().date() else clock
-
-
-def show_bytes(data: bytes) -> str:
-    r"""Bytes as text that cannot drive a terminal: what is no UTF-8, or not printable, stands as \xNN or \n."""
-    return show(data.decode(errors="backslashreplace"))

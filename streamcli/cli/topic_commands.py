@@ -12,7 +12,7 @@ _CONFIG = (
     Flag("segment_bytes", ("--segment-bytes",), "Size at which a segment is closed (segment.bytes).", "S", parse_size),
     Flag("segment_age", ("--segment-age",), "A record that much younger than a segment's first goes to the next segment (segment.ms).", "D", parse_duration),
     Flag("compact", ("--compact",), "Keep the newest record of each key, and no older ones (cleanup.policy=compact); every record needs a key then."),
-    Flag("config", ("-c", "--config"), "A topic config, as in retention.ms=7d (see TOPIC CONFIG); may be repeated.", "NAME=VALUE", text, repeat=True),
+    Flag("config", ("-c", "--config"), "A topic config, as in retention.ms=7d (see TOPIC CONFIG); may be repeated.", "NAME=VALUE", text, repeat=True, complete="settings"),
 )  # fmt: skip
 
 TOPICS_CREATE = Command(
@@ -23,6 +23,7 @@ TOPICS_CREATE = Command(
     (
         Flag("partitions", ("-p", "--partitions"), "How many partitions (default 1: total order).", "N", parse_number, 1),
         *_CONFIG,
+        Flag("replication", ("--replication-factor",), "On Apache Kafka: how many brokers have each partition (default: as the cluster is set up).", "N", parse_number),
         Flag("if_not_exists", ("--if-not-exists",), "A topic that is there already is no error."),
     ),
     examples=(
@@ -41,7 +42,7 @@ TOPICS_ALTER = Command(
     (
         Flag("partitions", ("-p", "--partitions"), "How many partitions there are to be: as many as there are, or more.", "N", parse_number),
         *_CONFIG,
-        Flag("unset", ("--unset",), "The default value again for this topic config; may be repeated.", "NAME", text, repeat=True),
+        Flag("unset", ("--unset",), "The default value again for this topic config; may be repeated.", "NAME", text, repeat=True, complete="setting-names"),
     ),
     description=(
         "It is safe while others produce and consume. Producers and consumers that run take notice about a second later at "
@@ -62,7 +63,7 @@ TOPICS_LIST = Command(
     "topics list",
     "List the topics.",
     "streamcli.cli.topics:list_topics",
-    (Argument("pattern", "GLOB", "Only topics that match (quote it).", required=False),),
+    (Argument("pattern", "GLOB", "Only topics that match (quote it).", required=False, complete="topics"),),
     (JSON_LIST,),
     examples=(("streamcli topics list", "all"), ("streamcli topics list 'log-*' --json", "some, for scripts")),
     statuses=(0, 1, 2),
@@ -77,12 +78,12 @@ TOPICS_DESCRIBE = Command(
     description=(
         "First the config: what was set, and what is the default. Then for each partition (P) the log start offset, the log "
         "end offset (the next to be written), its bytes, its segments, and the times of its first record and of its newest, in "
-        "UTC. Compaction leaves gaps in the offsets: then there may be fewer records than offsets.\n\n"
+        "UTC. Compaction leaves gaps in the offsets: then there may be fewer records than offsets. A line tells of each partition that a mirror holds.\n\n"
         "With --json, an object for each topic: topic; config, the value of every setting, sizes in bytes, durations in ms, -1 "
         "for unlimited; set, the names of those that are not left at their default; offsets, from log start to log end, of all "
         "partitions together; size in bytes; segments; first_timestamp and last_timestamp, in ms, null without a record; and "
         "partitions, a list with an object for each: partition, log_start_offset, log_end_offset, size, segments, "
-        "first_timestamp and last_timestamp."
+        "first_timestamp and last_timestamp; and holds, a list with an object for each: partition, mirror and offset."
     ),
     examples=(
         ("streamcli topics describe clicks", "a table"),
@@ -114,6 +115,7 @@ TOPICS_CLEAN = Command(
         ("streamcli topics clean users", "one topic"),
     ),
     statuses=(0, 1, 2, 4, 6, 7),
+    directory_only="cleans files of a log directory: brokers clean their own",
 )  # fmt: skip
 
 TOPICS_TRIM = Command(
@@ -122,13 +124,13 @@ TOPICS_TRIM = Command(
     "streamcli.cli.clean:trim",
     (Argument("name", "TOPIC", "The topic.", complete="topics"),),
     (
-        Flag("before", ("--before",), "The new log start offset: N, @TIME for the first record of that time or later, or end.", "OFFSET", text),
-        Flag("partitions", ("-p", "--partition"), "Only this partition; may be repeated.", "N", parse_number, repeat=True),
+        Flag("before", ("--before",), "The new log start offset: N, @TIME for the first record of that time or later, or end.", "OFFSET", text, complete="trims"),
+        Flag("partitions", ("-p", "--partition"), "Only this partition; may be repeated.", "N", parse_number, repeat=True, complete="partitions"),
         JSON_LIST,
     ),
     description=(
         "Records before that offset are not given out any more; the segments that hold nothing else are removed, the rest goes "
-        "with later ones. Groups that have not come so far are told how many records are gone, and go on at the log start offset."
+        "with later ones. What a mirror holds (streamcli mirror --hold) cannot be trimmed. Groups that have not come so far are told how many records are gone, and go on at the log start offset."
     ),
     examples=(
         ("streamcli topics trim clicks --before @7d", "what is older than a week"),

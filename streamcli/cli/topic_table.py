@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamcli.cli.consume import Printer
 from streamcli.cli.context import Context, now_ms, show
-from streamcli.cli.reading import Damage, missing_notice
-from streamcli.cli.render import Renderer, Shape
-from streamcli.cli.values import parse_escapes, parse_time
-from streamcli.engine.consume import topic_sources
-from streamcli.engine.newest_value import newest_records
-from streamcli.engine.table import Table, TableRequest
+from streamcli.cli.reading import Damage
+from streamcli.cli.render import Shape, Template
+from streamcli.cli.values import naming, parse_escapes, parse_time
+from streamcli.engine.read_options import TableOptions
 from streamcli.record.errors import CorruptData, NothingToRead
 from streamcli.record.range import END, TIME, Bound
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Table
 
 _MOST_NAMED = 10
 """Keys that an error names."""
@@ -35,21 +35,16 @@ class Options(NamedTuple):
     fail_empty: bool
     skip_corrupt: bool
 
-    def renderer(self) -> Renderer:
+    def renderer(self) -> Template:
         key_delimiter = self.key_delimiter
         if key_delimiter is None and not self.keys and self.format is None and not self.json:
             key_delimiter = b"\t"
         return Shape(self.format, self.json, self.delimiter, self.null, key_delimiter).renderer()
 
-    def request(self, context: Context, damage: Damage) -> TableRequest:
-        directory = context.open()
-        return TableRequest(
-            sources=topic_sources(directory, self.topic, self.partition),
-            partitions=directory.config(self.topic).partitions,
-            stop=Bound(END) if self.until is None else Bound(TIME, parse_time(self.until, now_ms())),
-            on_damage=damage,
-            on_missing=lambda source, size: context.notice(missing_notice(source, size)),
-        )
+    def table(self, context: Context, damage: Damage) -> Table:
+        with naming("--until"):
+            stop = Bound(END) if self.until is None else Bound(TIME, parse_time(self.until, now_ms()))
+        return context.engine().table(TableOptions(self.topic, self.partition, stop, damage, context.notice))
 
 
 def run(context: Context, **values: Any) -> int:
@@ -58,16 +53,15 @@ def run(context: Context, **values: Any) -> int:
     keys = [parse_escapes(key) for key in options.keys]
     damage = Damage(skip=options.skip_corrupt, notice=context.notice)
     printer = Printer(options.renderer(), copies=False)
-    request = options.request(context, damage)
+    table = options.table(context, damage)
     with printer.output:
         if keys:
-            absent = print_values(request, keys, printer)
+            absent = print_values(table, keys, printer)
         else:
             absent = []
             context.allow_descriptors()
-            with closing(Table(request)) as table:
-                for taken in table.rows():
-                    printer.print(taken)
+            for taken in table.rows():
+                printer.print(taken)
     if damage.skipped:
         return CorruptData.status
     if absent:
@@ -77,9 +71,9 @@ def run(context: Context, **values: Any) -> int:
     return 0
 
 
-def print_values(request: TableRequest, keys: list[bytes], printer: Printer) -> list[bytes]:
+def print_values(table: Table, keys: list[bytes], printer: Printer) -> list[bytes]:
     """Print the newest record of each key, in this order; returns the keys that have no value."""
-    found = newest_records(request, keys)
+    found = table.newest(keys)
     absent = []
     for key in keys:
         taken = found.get(key)

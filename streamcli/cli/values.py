@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from streamcli.record.errors import UsageError
+from streamcli.record.errors import UsageError, did_you_mean
 from streamcli.record.range import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 
 _MAX_DIGITS = 100
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DURATIONS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """A UsageError from inside names the option or setting whose value it is about."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{what}: {error}") from None
 
 
 def _amount(text: str, units: dict[str, int]) -> int | None:
@@ -67,10 +77,11 @@ def parse_time(text: str, now_ms: int) -> int:
     try:
         return _to_ms(datetime.fromisoformat(text))
     except (ValueError, OverflowError, OSError):
-        raise UsageError(
-            f"bad time {text!r}: use 2026-11-22, '2026-11-22 08:00', 2026-11-22T08:00:00Z, @1700000000000 (ms), "
-            "a duration ago (2h), now, today or yesterday"
-        ) from None
+        forms = (
+            "use 2026-11-22, '2026-11-22 08:00', 2026-11-22T08:00:00Z, @1700000000000 (ms), a duration ago (2h), now, today or "
+            "yesterday"
+        )
+        raise UsageError(f"bad time {text!r}: {did_you_mean(text, ('now', 'today', 'yesterday'), forms)}") from None
 
 
 def _to_ms(moment: datetime) -> int:
@@ -95,6 +106,11 @@ def format_size(size: float) -> str:
         if size < 1000:
             return f"{size:.1f} {unit}"
     return f"{size / 1000:.1f} TB"
+
+
+def size_or_dash(size: float | None, seconds: float = 1) -> str:
+    """Bytes in each of so many seconds; - where that is not known."""
+    return "-" if size is None else format_size(size / seconds)
 
 
 def format_duration(milliseconds: int) -> str:
@@ -182,6 +198,5 @@ def _bound(text: str, whole: str, now_ms: int) -> Bound:
     digits = text.removeprefix("-")
     if digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS:
         return Bound(LAST if text[0] == "-" else OFFSET, int(digits))
-    raise UsageError(
-        f"bad offset {whole!r}: use beginning, end, N, -N (the last N), @TIME, or START:STOP, as in 10:20, :20, @2h:@1h"
-    )
+    forms = "use beginning, end, N, -N (the last N), @TIME, or START:STOP, as in 10:20, :20, @2h:@1h"
+    raise UsageError(f"bad offset {whole!r}: {did_you_mean(text, (BEGINNING, END), forms)}")

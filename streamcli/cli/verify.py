@@ -3,61 +3,93 @@
 from __future__ import annotations
 
 import json as json_module
+import time
 from typing import Any
 
 from streamcli.cli.context import Context, now_ms, show
+from streamcli.cli.progress import Progress
 from streamcli.cli.values import format_size
 from streamcli.engine.consume import matching_topics
 from streamcli.engine.repair import Repairs
 from streamcli.engine.verify import Finding, Verification
-from streamcli.record.errors import CorruptData, NotFound
+from streamcli.record.errors import CorruptData
 from streamcli.storage import strangers
 from streamcli.storage.directory import LogDirectory
+from streamcli.storage.repair import Repair
 from streamcli.storage.verify import Problem
 
 
 def verify(context: Context, topics: list[str], json: bool) -> int:
     """Print what is damaged; the counts of what is not go to the summary."""
-    directory = context.open()
-    verification = Verification(directory, _chosen(directory, topics))
+    directory, started = context.open(), time.monotonic()
+    chosen = _chosen(directory, topics)
     found = 0
-    for finding in verification.findings():
-        found += 1
-        print(_json(finding) if json else show(_line(finding)), flush=True)
+    with _progress(context, directory, chosen) as progress:
+        verification = Verification(directory, chosen, on_read=progress.advance)
+        for finding in verification.findings():
+            found += 1
+            progress.wipe()
+            print(_json(finding) if json else show(_line(finding)), flush=True)
     if not topics:
         context.tell_strangers(strangers.anywhere(directory.path))
     for why, batches in verification.unread.items():
         bodies = "the body of a batch was" if batches == 1 else f"the bodies of {batches:,} batches were"
         context.notice(f"{bodies} checked by checksum alone, and not taken apart: {why}")
+    took = f"checked in {time.monotonic() - started:.1f} s"
     if found:
         if not json:
             problems = "a problem" if found == 1 else f"{found} problems"
             context.notice(
                 f"{problems} found: `streamcli repair` keeps a copy of what is damaged, and all else goes on"
             )
+        context.summary(took)
         return CorruptData.status
     if not json and not context.quiet:
-        print(_all_is_well(verification))
+        print(_all_is_well(verification), flush=True)
+    context.summary(took)
     return 0
 
 
 def repair(context: Context, topics: list[str], json: bool) -> int:
     """Print what was mended, and what could not be."""
-    directory = context.open()
-    repairs = Repairs(directory, _chosen(directory, topics), clock=now_ms, warn=context.notice)
-    found, status = 0, 0
-    for finding, done in repairs.run():
-        found += 1
-        if not done.is_mended:
-            status = CorruptData.status
-        if json:
-            print(_json(finding, done=done.done, mended=done.is_mended, kept=done.kept), flush=True)
-        else:
-            kept = "" if done.kept is None else f"; a copy is in {done.kept}"
-            print(show(f"{_line(finding)}: {done.done}{kept}"), flush=True)
+    directory, started = context.open(), time.monotonic()
+    chosen = _chosen(directory, topics)
+    found = mended = 0
+    with _progress(context, directory, chosen) as progress:
+
+        def warn(line: str) -> None:
+            progress.wipe()
+            context.notice(line)
+
+        repairs = Repairs(directory, chosen, clock=now_ms, warn=warn, on_read=progress.advance)
+        for finding, done in repairs.run():
+            found += 1
+            mended += done.is_mended
+            progress.wipe()
+            print(_json_of_repair(finding, done) if json else show(_line_of_repair(finding, done)), flush=True)
     if not found and not json and not context.quiet:
         print("nothing to repair")
-    return status
+    problems = "1 problem" if found == 1 else f"{found:,} problems"
+    context.summary(f"{problems}, {mended:,} mended in {time.monotonic() - started:.1f} s")
+    return CorruptData.status if mended < found else 0
+
+
+def _progress(context: Context, directory: LogDirectory, topics: list[str] | None) -> Progress:
+    def total() -> int:
+        from streamcli.engine.directory_stock import log_size
+
+        return log_size(directory, directory.topics() if topics is None else topics)
+
+    return Progress(total, is_shown=context.shows_progress())
+
+
+def _json_of_repair(finding: Finding, repair: Repair) -> str:
+    return _json(finding, done=repair.done, mended=repair.is_mended, kept=repair.kept)
+
+
+def _line_of_repair(finding: Finding, repair: Repair) -> str:
+    kept = "" if repair.kept is None else f"; a copy is in {repair.kept}"
+    return f"{_line(finding)}: {repair.done}{kept}"
 
 
 def _chosen(directory: LogDirectory, names: list[str]) -> list[str] | None:
@@ -68,7 +100,7 @@ def _chosen(directory: LogDirectory, names: list[str]) -> list[str] | None:
     topics = matching_topics(directory, names)
     for topic in topics:
         if topic not in there:
-            raise NotFound(f"no such topic: {topic} (in {directory.path}): see `streamcli topics list`")
+            raise directory.no_topic(topic)
     return topics
 
 

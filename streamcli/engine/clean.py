@@ -27,12 +27,21 @@ class Cleaned(NamedTuple):
 
 
 class Cleaning:
-    """Cleans partitions of a log directory. clock: ms since the epoch; warn: takes a line for the user."""
+    """Cleans partitions of a log directory. clock: ms since the epoch; warn: takes a line for the user; on_read: told how many
+    bytes a compaction has read, of each batch."""
 
-    def __init__(self, directory: LogDirectory, *, clock: Callable[[], int], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        directory: LogDirectory,
+        *,
+        clock: Callable[[], int],
+        warn: Callable[[str], None],
+        on_read: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._directory = directory
         self._clock = clock
         self._warn = warn
+        self._on_read = on_read
 
     def clean(self, topics: list[str]) -> Iterator[Cleaned]:
         """Apply retention and compaction to every partition of the topics, one after the other.
@@ -52,8 +61,9 @@ class Cleaning:
                 except (StreamcliError, OSError) as error:
                     yield Cleaned(topic, partition, error)
 
-    def trim(self, topic: str, partitions: list[int], before: Bound) -> Iterator[Cleaned]:
-        """Make the offset that `before` means in each partition its log start offset: of a time the first that is not older.
+    def trim(self, topic: str, partitions: list[int], before: Bound) -> Iterator[tuple[tuple[str, int], Removed]]:
+        """Make the offset that `before` means in each partition its log start offset: of a time the first that is not older. Gives
+        topic and partition, and what was removed.
 
         OffsetOutOfRange, and nothing is done, where a partition does not reach so far.
         """
@@ -63,16 +73,15 @@ class Cleaning:
             if before.kind == OFFSET and before.number > end.offset:
                 raise OffsetOutOfRange(
                     f"offset {before.number} is after the end of {topic}, partition {source.partition}, which is "
-                    f"{end.offset}: choose partitions with -p"
+                    f"{end.offset}: use --before end, or choose partitions with -p"
                 )
         config = self._directory.config(topic)
         self._directory.check_local()
         for source, end in zip(sources, ends, strict=True):
             offset = before.number if before.kind == OFFSET else resolve(source, end, before)
             with self._appender(topic, source.partition) as appender:
-                yield Cleaned(
-                    topic, source.partition, self._cleaner(topic, source.partition, config).trim(appender, offset)
-                )
+                removed = self._cleaner(topic, source.partition, config).trim(appender, offset)
+                yield (topic, source.partition), removed
 
     def _clean(self, topic: str, partition: int, config: TopicConfig) -> Iterator[Removed | Compacted]:
         cleaner = self._cleaner(topic, partition, config)
@@ -85,4 +94,5 @@ class Cleaning:
 
     def _cleaner(self, topic: str, partition: int, config: TopicConfig) -> Cleaner:
         path = self._directory.partition_directory(topic, partition)
-        return Cleaner(path, CleaningPolicy.of(config), lock_timeout=self._directory.lock_timeout)
+        timeout = self._directory.lock_timeout
+        return Cleaner(path, CleaningPolicy.of(config), lock_timeout=timeout, on_read=self._on_read)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Set
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamcli.record.batch import RecordBatch
-from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange
+from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange, did_you_mean
 from streamcli.record.range import BEGINNING, END, LAST, OFFSET, TIME, Bound, Range
 from streamcli.storage import layout
 from streamcli.storage.cursor import Cursor
@@ -16,9 +16,12 @@ from streamcli.storage.format import BatchHeader
 from streamcli.storage.log import Log
 from streamcli.storage.tail import Mark
 
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Origin, Reads
+
 
 class Source(NamedTuple):
-    """A partition to read."""
+    """A partition of a log directory to read."""
 
     topic: str
     partition: int
@@ -28,7 +31,7 @@ class Source(NamedTuple):
 class SourceBatch(NamedTuple):
     """A batch and the partition it comes from."""
 
-    source: Source
+    source: Origin
     batch: RecordBatch
 
 
@@ -70,6 +73,24 @@ class PartitionRead:
     def is_finished(self) -> bool:
         return self._is_past(self.cursor.offset)
 
+    @property
+    def offset(self) -> int:
+        """The next to be read."""
+        return self.cursor.offset
+
+    def is_drained(self) -> bool:
+        """Whether all that was there at the last look was read."""
+        return self.cursor.is_drained()
+
+    def is_in(self, directories: Set[str]) -> bool:
+        """Whether it reads one of these directories of partitions."""
+        return self.source.log.directory in directories
+
+    def unread(self, first: int, _: RecordBatch) -> None:
+        """Go back to offset `first`."""
+        cursor, self.cursor = self.cursor, self.source.log.cursor(first, self.cursor.end)
+        cursor.close()
+
     def _is_past(self, offset: int) -> bool:
         return self.stop is not None and offset >= self.stop
 
@@ -89,7 +110,8 @@ def matching_topics(directory: LogDirectory, patterns: list[str], *, wait: bool 
             continue
         found = directory.topics(pattern)
         if not found and not wait:
-            raise NotFound(f"no topic matches {pattern!r} (in {directory.path}): see `streamcli topics list`")
+            remedy = did_you_mean(pattern.strip("*?"), directory.topics(), "see `streamcli topics list`")
+            raise NotFound(f"no topic matches {pattern!r} (in {directory.path}): {remedy}")
         topics.update(dict.fromkeys(found))
     return list(topics)
 
@@ -147,9 +169,16 @@ def last_records(sources: list[Source], ends: list[Mark], count: int) -> list[in
     return starts
 
 
-def merged(reads: Iterable[PartitionRead], on_damage: Callable[[CorruptData], None]) -> Iterator[SourceBatch]:
-    """The batches that are there, by time over all partitions; within a partition in its order."""
-    heap: list[tuple[int, int, PartitionRead]] = []
+def merged(
+    reads: Iterable[Reads],
+    on_damage: Callable[[CorruptData], None],
+    on_drained: Callable[[], object] | None = None,
+) -> Iterator[SourceBatch]:
+    """The batches that are there, by time over all partitions; within a partition in its order.
+
+    on_drained: called when all that was there at the last look was given, before the next look, which may find more.
+    """
+    heap: list[tuple[int, int, Reads]] = []
     for number, read in enumerate(reads):
         _push_read(heap, read, number, on_damage)
     while heap:
@@ -158,6 +187,8 @@ def merged(reads: Iterable[PartitionRead], on_damage: Callable[[CorruptData], No
         if taken is not None:
             yield taken
         heapq.heappop(heap)
+        if on_drained is not None and not heap and read.is_drained():
+            on_drained()
         _push_read(heap, read, number, on_damage)
 
 
@@ -168,8 +199,8 @@ def _push_header(heap: list[tuple[int, int, BatchHeader]], walk: Iterator[BatchH
 
 
 def _push_read(
-    heap: list[tuple[int, int, PartitionRead]],
-    read: PartitionRead,
+    heap: list[tuple[int, int, Reads]],
+    read: Reads,
     number: int,
     on_damage: Callable[[CorruptData], None],
 ) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamcli.engine.consume import SourceBatch
-from streamcli.engine.ensure_topic import ensure_topic
-from streamcli.engine.produce import SYNC_BATCH, Producer
+from streamcli.engine.produce_request import ProduceRequest
+from streamcli.engine.syncing import SYNC_BATCH
 from streamcli.record.batch import Columns, Header, join_column
 from streamcli.storage.config import TopicConfig
-from streamcli.storage.directory import LogDirectory
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Engine
 
 
 class Failure(NamedTuple):
@@ -30,20 +32,27 @@ class DeadLetters:
     """
 
     def __init__(
-        self, directory: LogDirectory, topic: str, group: str, *, clock: Callable[[], int], warn: Callable[[str], None]
+        self, engine: Engine, topic: str, group: str, *, clock: Callable[[], int], warn: Callable[[str], None]
     ) -> None:
         self.topic = topic
         self._group = group
-        ensure_topic(directory, topic, TopicConfig(1, {}))
-        self._producer = Producer(directory, topic, partition=None, sync=SYNC_BATCH, clock=clock, warn=warn)
+        engine.ensure_topic(topic, TopicConfig(1, {}))
+        request = ProduceRequest(
+            partition=None,
+            sync=SYNC_BATCH,
+            compress=None,
+            offsets=False,
+            copies=False,
+            clock=clock,
+            warn=warn,
+            is_stopping=lambda: False,
+        )
+        self._producer = engine.producer(topic, request)
 
     def add(self, batches: list[SourceBatch], failure: Failure) -> None:
         """On disk when this returns."""
         for taken in batches:
             self._producer.append(self._letters(taken, failure))
-
-    def close(self) -> None:
-        self._producer.close()
 
     def _letters(self, taken: SourceBatch, failure: Failure) -> Columns:
         source, batch = taken

@@ -34,12 +34,17 @@ def ensure_topic(directory: LogDirectory, topic: str, new: TopicConfig, *, parti
     except NotFound:
         pass
     if partition is not None and partition >= new.partitions:
-        raise NotFound(
-            f"topic {topic} is not there yet, and with {new.partitions} partitions would have no partition "
-            f"{partition}: create it with --partitions"
-        )
+        raise no_partition_in_new(topic, new.partitions, partition)
     try:
         create_topic(directory, topic, new)
     except TopicExists:  # another process was first
         return directory.config(topic)
     return new
+
+
+def no_partition_in_new(topic: str, partitions: int, partition: int) -> NotFound:
+    """The error for a partition that a topic would not have."""
+    return NotFound(
+        f"topic {topic} is not there yet, and made with {partitions} would have no partition "
+        f"{partition}: create it with --partitions"
+    )

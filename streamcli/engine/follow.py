@@ -20,7 +20,8 @@ class Following:
 
     idle: stop after that many seconds without any (None: never). hangup: a pipe whose closing by its reader ends it;
     wakeup: a descriptor that ends it when it can be read.
-    before_wait is called when all that is there was given.
+    before_wait is called when all that is there was given, and also before it is known that there is no more; and again after
+    as many seconds as it returns (None: not before something comes).
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Following:
         partitions: list[int],
         *,
         on_damage: Callable[[CorruptData], None],
-        before_wait: Callable[[], None],
+        before_wait: Callable[[], float | None],
         idle: float | None = None,
         hangup: int | None = None,
         wakeup: int | None = None,
@@ -44,6 +45,7 @@ class Following:
         self._idle = idle
         self._hangup = hangup
         self._watcher = Watcher()
+        self._opened: list[PartitionRead] = []
 
     def batches(self, reads: list[PartitionRead]) -> Iterator[SourceBatch]:
         reads = list(reads)
@@ -55,10 +57,10 @@ class Following:
         last = time.monotonic()
         while True:
             given = 0
-            for batch in merged(looked_at, self._on_damage):
+            for batch in merged(looked_at, self._on_damage, self._before_wait):
                 given += 1
                 yield batch
-            self._before_wait()
+            again_in = self._before_wait()
             if reads and not self._globs and all(read.is_finished() for read in reads):
                 return
             if given:
@@ -69,22 +71,29 @@ class Following:
                 reads += looked_at
                 if looked_at:
                     continue
-            wake = self._wait(last)
+            wake = self._wait(last, again_in)
             if wake is None:
                 return
             chosen = wake.directories
-            new = self._new_reads(reads, chosen)
-            looked_at = new + [read for read in reads if chosen is None or read.source.log.directory in chosen]
-            reads += new
+            looked_at = [read for read in reads if chosen is None or read.source.log.directory in chosen]
+            if chosen is None or not chosen.issubset({read.source.log.directory for read in looked_at}):
+                new = self._new_reads(reads, chosen)
+                looked_at = new + looked_at
+                reads += new
 
     def close(self) -> None:
+        """Close what it opened: the watcher, and the cursors of partitions that came later."""
         self._watcher.close()
+        for read in self._opened:
+            read.cursor.close()
 
-    def _wait(self, last: float) -> Wake | None:
-        """Why to look again; None when it is time to stop."""
+    def _wait(self, last: float, again_in: float | None) -> Wake | None:
+        """Why to look again, after `again_in` seconds at the latest; None when it is time to stop."""
         left = None if self._idle is None else last + self._idle - time.monotonic()
         if left is not None and left <= 0:
             return None
+        if again_in is not None:
+            left = again_in if left is None else min(left, again_in)
         others = [] if self._wakeup is None else [(self._wakeup, select.POLLIN)]
         wake = self._watcher.wait(left, self._hangup, others)
         return None if wake.hangup or self._wakeup in wake.ready else wake
@@ -98,7 +107,9 @@ class Following:
                 continue
             read.cursor.close()
             if not self._globs:
-                raise NotFound(f"topic {read.source.topic} was deleted while it was being read: all it had was given")
+                raise NotFound(
+                    f"topic {read.source.topic} was deleted while it was being read: all it had was given; start again without it"
+                )
         return there
 
     def _new_reads(self, reads: list[PartitionRead], woken: set[str] | None = None) -> list[PartitionRead]:
@@ -116,7 +127,9 @@ class Following:
             changed = [topic for topic in sorted(topics) if woken is None or self._topic_directory(topic) in woken]
             sources += [source for topic in changed for source in self._sources_there(topic) if source[:2] not in known]
         self._watch(sources)
-        return [PartitionRead(source, source.log.cursor(0, None), None) for source in sources]
+        opened = [PartitionRead(source, source.log.cursor(0, None), None) for source in sources]
+        self._opened += opened
+        return opened
 
     def _sources_there(self, topic: str) -> list[Source]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from streamcli.engine.consume import SourceBatch, matching_topics, merged
 from streamcli.engine.group_request import GroupEvents, GroupRequest
@@ -16,6 +17,9 @@ from streamcli.groups.share import Share, Subscription
 from streamcli.record.errors import CorruptData, NotFound
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.watch import Wake, Watcher
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import GroupConsumer
 
 FALLBACK = 1.0
 """Seconds after which a member looks at its group though nothing woke it."""
@@ -58,6 +62,14 @@ class BoundedConsumer:
     def has_changed(self) -> bool:
         return bool(self.owned.forfeited)
 
+    def is_joining(self) -> bool:
+        """Whether the group has not taken it in yet: here that takes no time."""
+        return False
+
+    def is_finished(self) -> bool:
+        """Whether there is nothing to wait for once all that is there was given."""
+        return True
+
     def wait(self, timeout: float | None, others: Iterable[tuple[int, int]]) -> Wake | None:
         """None when all was read and there is nothing else to wait for."""
         others, due = list(others), [timeout, self.owned.commit_due_in()]
@@ -96,6 +108,7 @@ class FollowingConsumer:
         self._group = GroupDirectory(directory, request.group, create=True)
         self._watcher = Watcher()
         self._not_logs = {self._group.path, self._group.members_path, directory.topics_directory()}
+        self._with_locks = {self._group.members_path}
         self._watcher.add(self._group.path)
         self._watcher.add(self._group.members_path, closings=True)
         self._watcher.add(directory.topics_directory())
@@ -106,6 +119,12 @@ class FollowingConsumer:
     def has_changed(self) -> bool:
         """Whether `settle` has something to do: to be asked between batches."""
         return self._share.has_changed() or bool(self.owned.forfeited)
+
+    def is_joining(self) -> bool:
+        return False
+
+    def is_finished(self) -> bool:
+        return False
 
     def settle(self, busy: set[TopicPartition]) -> bool:
         """Give up what was lost, after a commit, but for what is `busy`; take what was gained and is free by now.
@@ -140,9 +159,9 @@ class FollowingConsumer:
         due = [FALLBACK, timeout, self.owned.commit_due_in(), _EAGER if self._eager else None]
         wake = self._watcher.wait(min(seconds for seconds in due if seconds is not None), self._request.hangup, others)
         self._eager = max(self._eager - 1, 0)
-        if wake.directories is None or wake.directories & self._not_logs:
+        if wake.directories is None or wake.directories & self._with_locks:
             self._eager = _EAGER_LOOKS
-        if self._eager or not wake.directories:
+        if self._eager or not wake.directories or wake.directories & self._not_logs:
             self._share.look_around()
         if not wake.directories or self._directory.topics_directory() in wake.directories:
             self.owned.forfeit_deleted()
@@ -161,15 +180,13 @@ class FollowingConsumer:
         """NotFound when a topic that was named is gone: nothing more will come of it."""
         gone = topics.intersection(self._request.topics).difference(self._directory.topics()) if topics else set()
         if gone:
-            raise NotFound(f"topic {min(gone)} was deleted while it was being consumed")
+            raise NotFound(f"topic {min(gone)} was deleted while it was being consumed: start again without it")
 
     def _watch_leases(self) -> None:
         for directory in self._group.lease_directories():
             self._watcher.add(directory, closings=True)
             self._not_logs.add(directory)
-
-
-Consumer = BoundedConsumer | FollowingConsumer
+            self._with_locks.add(directory)
 
 
 def _subscription(directory: LogDirectory) -> Subscription:
@@ -183,18 +200,19 @@ def _subscription(directory: LogDirectory) -> Subscription:
 
 
 def group_batches(
-    consumer: Consumer,
+    consumer: GroupConsumer,
     request: GroupRequest,
     *,
     on_damage: Callable[[CorruptData], None],
     before_wait: Callable[[], None],
-    stopping: Callable[[], bool],
-    wakeup: int,
+    stopping: Callable[[], bool] = lambda: False,
+    wakeup: int | None = None,
 ) -> Iterator[SourceBatch]:
     """The batches of what the consumer owns, with its commits in between; ends when `stopping`, or as the request says.
 
-    wakeup: a descriptor that becomes ready when it is time to ask `stopping`.
+    before_wait is called when all that is there was given; wakeup: a descriptor that becomes ready when it is time to ask `stopping`.
     """
+    others = [] if wakeup is None else [(wakeup, select.POLLIN)]
     last_record = time.monotonic()
     looked_at: set[str] | None = None
     while not stopping():
@@ -210,11 +228,12 @@ def group_batches(
                 break
         else:
             before_wait()
-            consumer.owned.pass_damage()
+            if consumer.is_joining():
+                last_record = time.monotonic()
             left = None if request.idle is None else last_record + request.idle - time.monotonic()
-            if not request.follow or (left is not None and left <= 0):
+            if consumer.is_finished() or (left is not None and left <= 0):
                 return
-            wake = consumer.wait(left, [(wakeup, select.POLLIN)])
+            wake = consumer.wait(left, others)
             consumer.owned.commit_if_due()
             if wake is None or wake.hangup:
                 return

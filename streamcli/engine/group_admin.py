@@ -8,12 +8,12 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
-from streamcli.engine.consume import Source, matching_topics
+from streamcli.engine.consume import matching_topics
 from streamcli.groups.assignment import TopicPartition
 from streamcli.groups.journal import COMMIT, IMPORT, RESET, UNDO, VOID, Commit, DamagedCommits
 from streamcli.groups.lease import lease_holder
 from streamcli.groups.member import GroupDirectory
-from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, StreamcliError
+from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, StreamcliError, did_you_mean
 from streamcli.storage import durable, layout
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
@@ -36,6 +36,14 @@ class PartitionState(NamedTuple):
     member: str | None
 
 
+class Description(NamedTuple):
+    """A group. standing: how it is, in words; members: those alive; states: of each partition, by topic and number."""
+
+    standing: str
+    members: list[str]
+    states: list[PartitionState]
+
+
 def group_names(directory: LogDirectory) -> list[str]:
     """The names of all groups, sorted; not of one that a process died making."""
     refuse_links(directory.path, layout.GROUPS)
@@ -51,7 +59,8 @@ def open_group(directory: LogDirectory, name: str) -> GroupDirectory:
     """A group that is there; else NotFound."""
     group = GroupDirectory(directory, name)
     if not group.exists():
-        raise NotFound(f"no such group: {name} (in {directory.path}): see `streamcli groups list`")
+        remedy = did_you_mean(name, group_names(directory), "see `streamcli groups list`")
+        raise NotFound(f"no such group: {name} (in {directory.path}): {remedy}")
     return group
 
 
@@ -124,23 +133,27 @@ def _reset_targets(
 
 def _target(directory: LogDirectory, place: TopicPartition, committed: int | None, target: Target) -> int:
     log = Log(directory.partition_directory(*place))
-    source, start, end = Source(*place, log), log.start(), log.end()
     if target.kind == "time":
-        return log.offset_at(target.number, end)
+        return log.offset_at(target.number, log.end())
+    return target_offset(place, committed, target, log.start(), log.end().offset)
+
+
+def target_offset(place: TopicPartition, committed: int | None, target: Target, start: int, end: int) -> int:
+    """The offset that a target other than a time means in a partition; OffsetOutOfRange for one that is not there."""
     base = start if committed is None else committed
     wanted = {
         "beginning": start,
-        "end": end.offset,
+        "end": end,
         "offset": target.number,
         "current": max(base, start),  # where the group would go on
         "shift": base + target.number,
     }
     offset = wanted[target.kind]
     if target.kind == "shift":
-        return min(max(offset, start), end.offset)
-    if not start <= offset <= end.offset:
+        return min(max(offset, start), end)
+    if not start <= offset <= end:
         raise OffsetOutOfRange(
-            f"offset {offset} is out of range ({source.topic}, partition {source.partition} has {start} to {end.offset})"
+            f"offset {offset} is out of range ({place[0]}, partition {place[1]} has {start} to {end}): choose one of these, or beginning or end"
         )
     return offset
 
@@ -171,7 +184,7 @@ def import_offsets(
             end = Log(directory.partition_directory(topic, partition)).end().offset
             if offset > end:
                 raise OffsetOutOfRange(
-                    f"offset {offset} is out of range ({topic}, partition {partition} ends at {end}): nothing was changed"
+                    f"offset {offset} is out of range ({topic}, partition {partition} ends at {end}): nothing was changed; import offsets up to there"
                 )
         _commit(directory, group, IMPORT, dict(targets), now_ms)
 
@@ -196,7 +209,9 @@ def undo(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[Mo
         refuse_while_alive(group, UNDO)
         commits = group.journal.read()
         if not commits:
-            raise StreamcliError(f"group {group.name} has no commits to take back")
+            raise StreamcliError(
+                f"group {group.name} has no commits to take back: see `streamcli groups log {group.name}`"
+            )
         last = commits[-1]
         undone = [commit for commit in commits if commit[:2] == last[:2] and commit.member == last.member]
         before = {commit.place: commit.offset for commit in commits if commit not in undone}

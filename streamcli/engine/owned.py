@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from streamcli.engine.consume import PartitionRead, Source, start_reads
 from streamcli.engine.group_request import GroupEvents, GroupRequest
@@ -16,6 +17,9 @@ from streamcli.record.errors import OffsetOutOfRange
 from streamcli.record.range import BEGINNING, Range
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.log import Log
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Origin
 
 COMMIT_INTERVAL = 1.0
 """Seconds from one commit to the next while records are consumed: each costs an fsync of the journal, and of each log whose
@@ -122,16 +126,17 @@ class OwnedPartitions:
     def reads(self, directories: set[str] | None = None) -> list[PartitionRead]:
         """The reads of all partitions, or of those in some directories."""
         reads = [owned.read for owned in self._owned.values()]
-        return reads if directories is None else [read for read in reads if read.source.log.directory in directories]
+        return reads if directories is None else [read for read in reads if read.is_in(directories)]
 
-    def lease(self, place: TopicPartition) -> Lease:
-        return self._owned[place].lease
+    def note_command(self, place: TopicPartition) -> Callable[[], None]:
+        """What the process of a command is to call that is run on records of this partition."""
+        return self._owned[place].lease.note_command
 
-    def processed(self, source: Source, offset: int) -> None:
+    def processed(self, source: Origin, offset: int) -> None:
         """Everything of this partition before `offset` is processed."""
         self._owned[source.topic, source.partition].position = offset
 
-    def done(self, source: Source, offset: int) -> None:
+    def done(self, source: Origin, offset: int) -> None:
         """The same, and it stays so if this process is killed before it commits it."""
         self.processed(source, offset)
         owned = self._owned[source.topic, source.partition]

@@ -30,7 +30,7 @@ class RepairedFinding(NamedTuple):
 class Repairs:
     """Mends what a verification of the topics named, or of everything, finds.
 
-    clock: ms since the epoch; warn: takes a line for the user.
+    clock: ms since the epoch; warn: takes a line for the user; on_read: told how many bytes were read, of each batch.
     """
 
     def __init__(
@@ -40,16 +40,18 @@ class Repairs:
         *,
         clock: Callable[[], int],
         warn: Callable[[str], None],
+        on_read: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._directory = directory
         self._topics = topics
         self._clock = clock
         self._warn = warn
+        self._on_read = on_read
         self._committed = greatest_commits(directory)
 
     def run(self) -> Iterator[RepairedFinding]:
         """Each problem as it is dealt with. Topics' configs first: a partition is repaired by its topic's config."""
-        findings = list(Verification(self._directory, self._topics).findings())
+        findings = list(Verification(self._directory, self._topics, on_read=self._on_read).findings())
         for finding in findings:
             if finding.problem.part == UNREADABLE:
                 yield RepairedFinding(finding, Repair(finding.problem, "left as it is", is_mended=False))
@@ -92,7 +94,7 @@ class Repairs:
         with self._appender(topic, partition) as appender:
             repairs = repair_partition(path, problems, appender, lock_timeout=timeout, committed=committed)
         left = {(repair.problem.path, repair.problem.position) for repair in repairs if not repair.is_mended}
-        for problem in PartitionCheck(path).problems():
+        for problem in PartitionCheck(path, self._on_read).problems():
             if (problem.path, problem.position) not in left:
                 repairs.append(Repair(problem, "left as it is: it could not be mended", is_mended=False))
         for repair in repairs:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from streamcli.engine import group_admin
-from streamcli.engine.group_admin import PartitionState
-from streamcli.storage.directory import LogDirectory
-from streamcli.storage.log import Log, LogSummary
+from streamcli.engine.activity import Extent, sum_known
+
+if TYPE_CHECKING:
+    from streamcli.engine.group_admin import PartitionState
 
 MINUTE, HOUR = 60_000, 3_600_000
 """Windows in which what was appended is counted, ms."""
 
 
+class Summary(Extent, Protocol):
+    """What a partition holds. segments: None where only brokers know; first and last timestamp: ms, None when empty."""
+
+    @property
+    def segments(self) -> int | None: ...
+
+    @property
+    def first_timestamp(self) -> int | None: ...
+
+    @property
+    def last_timestamp(self) -> int | None: ...
+
+
 class Appended(NamedTuple):
-    """What came in a window of time: `size` in bytes, of whole batches. At most that many records, where it was compacted."""
+    """What came in a window of time: `size` in bytes, of whole batches, None where only brokers know. At most that many records,
+    where not all offsets have one."""
 
     records: int
-    size: int
+    size: int | None
 
 
 class TopicStats(NamedTuple):
-    """is_exact: False where compaction may have removed records, so that as many as there are offsets are there at most."""
+    """is_exact: False where offsets may have no record, as after compaction, so that as many as there are offsets are there at most."""
 
     topic: str
     is_exact: bool
-    partitions: list[LogSummary]
+    partitions: Sequence[Summary]
 
     def total(self) -> Totals:
         return total([self])
@@ -52,22 +66,33 @@ class GroupStats(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """size in bytes; first and last timestamp: ms, None without records."""
+    """size in bytes, segments: None where only brokers know; first and last timestamp: ms, None without records."""
 
     partitions: int
     records: int
     is_exact: bool
-    size: int
-    segments: int
+    size: int | None
+    segments: int | None
     first_timestamp: int | None
     last_timestamp: int | None
 
 
-def topic_stats(directory: LogDirectory, topic: str) -> TopicStats:
-    """What there is of a topic; NotFound when there is no such topic."""
-    config = directory.config(topic)
-    summaries = [Log(directory.partition_path(topic, number)).summary() for number in range(config.partitions)]
-    return TopicStats(topic, not config.compacts, summaries)
+class Stock(Protocol):
+    """What there is of some topics, and how far groups are in these. CorruptData, OSError and the like are of what was asked for
+    alone: all else can be told."""
+
+    def topic(self, topic: str) -> TopicStats:
+        """What there is of one. NotFound when there is no such topic."""
+
+    def appended(self, topic: TopicStats, since: int) -> Appended:
+        """What came to it, from the first record with time `since` (ms) or later on; by the records' times, so those that came with
+        a time of their own are counted by it."""
+
+    def groups(self) -> list[str]:
+        """The names of all groups, sorted."""
+
+    def group(self, name: str, topics: set[str], now_ms: int) -> GroupStats:
+        """A group, as far as it consumes these topics. NotFound when there is no such group."""
 
 
 def total(topics: Iterable[TopicStats]) -> Totals:
@@ -78,31 +103,8 @@ def total(topics: Iterable[TopicStats]) -> Totals:
         partitions=len(summaries),
         records=sum(summary.end - summary.start for summary in summaries),
         is_exact=all(topic.is_exact for topic in topics),
-        size=sum(summary.size for summary in summaries),
-        segments=sum(summary.segments for summary in summaries),
+        size=sum_known([summary.size for summary in summaries]),
+        segments=sum_known([summary.segments for summary in summaries]),
         first_timestamp=min((s.first_timestamp for s in summaries if s.first_timestamp is not None), default=None),
         last_timestamp=max((s.last_timestamp for s in summaries if s.last_timestamp is not None), default=None),
     )
-
-
-def appended(directory: LogDirectory, topic: TopicStats, since: int) -> Appended:
-    """What was appended to a topic from the first record with time `since` (ms) or later on, found through the indexes.
-
-    The time is that of the records: those that came with a time of their own are counted by it.
-    """
-    found = Appended(0, 0)
-    for number, summary in enumerate(topic.partitions):
-        if summary.last_timestamp is not None and summary.last_timestamp >= since:
-            log = Log(directory.partition_path(topic.topic, number))
-            end = log.end()
-            offset = log.offset_at(since, end)
-            found = Appended(found.records + end.offset - offset, found.size + log.size_from(offset, end))
-    return found
-
-
-def group_stats(directory: LogDirectory, group: str, topics: set[str], now_ms: int) -> GroupStats:
-    """A group, as far as it consumes these topics. NotFound when there is no such group, CorruptData when it is damaged."""
-    opened = group_admin.open_group(directory, group)
-    states = [state for state in group_admin.describe_group(directory, opened, now_ms) if state.topic in topics]
-    lags = [group_admin.records_left(directory, state) for state in states]
-    return GroupStats(group, len(opened.living_members()), states, lags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streamcli.engine import group_admin
@@ -36,11 +36,15 @@ class Finding(NamedTuple):
 
 class Verification:
     """One pass over the topics named, or over all topics and groups. Iterate over `findings`; the counts are of what
-    was right; `lost`: records that repair gave up earlier; `unread`: as in PartitionCheck."""
+    was right; `lost`: records that repair gave up earlier; `unread`: as in PartitionCheck. on_read: told how many bytes were
+    read, of each batch."""
 
-    def __init__(self, directory: LogDirectory, topics: list[str] | None) -> None:
+    def __init__(
+        self, directory: LogDirectory, topics: list[str] | None, *, on_read: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._directory = directory
         self._chosen = topics
+        self._on_read = on_read
         self.topics = self.partitions = self.groups = 0
         self.records = self.batches = self.size = self.lost = 0
         self.unread: dict[str, int] = {}
@@ -108,7 +112,7 @@ class Verification:
         if not is_there:
             yield Finding(topic, number, None, Problem(LOG, "the partition's directory is gone", path))
             return
-        check = PartitionCheck(path)
+        check = PartitionCheck(path, self._on_read)
         for problem in check.problems():
             yield Finding(topic, number, None, problem)
         self.records += check.records

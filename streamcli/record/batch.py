@@ -8,10 +8,24 @@ element is followed by a newline, or a list with None for null. Nothing is made 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
 
 Column = bytes | memoryview | list[bytes | None]
+
+
+class Joinable(list["bytes | None"]):
+    """A column not joined yet, of which is known that it can be: none of its elements is null, none has a newline."""
+
+    __slots__ = ()
+
+    def joined(self) -> bytes:
+        """The joined form."""
+        return b"\n".join([*self, b""])
+
+
 Header = tuple[str, bytes | None]
+Element = TypeVar("Element")
 
 
 class Columns(NamedTuple):
@@ -58,7 +72,7 @@ class RecordBatch:
 
     base_offset, next_offset: the offsets it spans, next_offset excluded; count: records in it;
     min_timestamp, max_timestamp: ms since the epoch; extent: its joined values in the segment, or None; body: as it is
-    stored, where that is not compressed: keys and values are in it as they are.
+    stored, where that is not compressed and each column is known: keys and values are in it as they are.
     """
 
     __slots__ = (
@@ -72,6 +86,9 @@ class RecordBatch:
         "min_timestamp",
         "next_offset",
     )
+
+    is_scattered = False
+    """Whether its values lie in memory one by one, and `write_lines` writes them from there."""
 
     def __init__(
         self,
@@ -110,11 +127,57 @@ class RecordBatch:
             return range(self.base_offset, self.base_offset + self.count)
         return [self.base_offset + delta for delta in deltas]
 
+    @property
+    def first_offset(self) -> int:
+        """Of its records, which may lie after its base offset."""
+        return self.base_offset if self._has_no_gaps() else self.offsets()[0]
+
+    @property
+    def last_offset(self) -> int:
+        return self.next_offset - 1 if self._has_no_gaps() else self.offsets()[-1]
+
+    def _has_no_gaps(self) -> bool:
+        return self.count == self.next_offset - self.base_offset
+
     def timestamps(self) -> list[int]:
         return self.columns.timestamps or [self.max_timestamp] * self.count
 
     def values(self) -> list[bytes | None]:
         return split_column(self.columns.values)
+
+    def lines(self) -> bytes | memoryview | None:
+        """The joined values, None where they are not joined. As they are stored if they can be had that way: without a
+        look at the other columns."""
+        if self._columns is None and self.extent is not None and self.body is not None:
+            return self.body[len(self.body) - self.extent.length :]
+        values = self.columns.values
+        return None if isinstance(values, list) else values
+
+    def write_lines(self, fd: int) -> int:
+        """Write each value and a newline: how many bytes the descriptor took, which may be fewer. Of a batch that is scattered."""
+        raise NotImplementedError
+
+    def value_size(self) -> int:
+        """Bytes of all values together, or of the joined values."""
+        lines = self.lines()
+        return len(lines) if lines is not None else sum(map(len, filter(None, self.values())))
+
+    def value_column(self) -> Column:
+        """The values as `columns` has them; of some batches they are had without the rest."""
+        return self.columns.values
+
+    def null_values(self) -> list[int]:
+        """The numbers of the records whose value is null."""
+        values = self.value_column()
+        return [index for index, value in enumerate(values) if value is None] if isinstance(values, list) else []
+
+    def time_column(self) -> list[int] | None:
+        """The same of the timestamps; None where all are the greatest one."""
+        return self.columns.timestamps
+
+    def key_column(self) -> tuple[Column | None, bytes | None]:
+        """The same of the keys, and of the common key."""
+        return self.columns.keys, self.columns.common_key
 
     def keys(self) -> list[bytes | None]:
         columns = self.columns
@@ -181,33 +244,38 @@ class RecordBatch:
         span = (base, self.base_offset + deltas[last - 1] + 1, last - first)
         return RecordBatch(*span, min(times[first:last]), max(times[first:last]), lambda: part)
 
-    def select(self, indexes: Sequence[int]) -> RecordBatch:
-        """The records with these numbers, at least one, ascending."""
+    def select(self, indexes: Sequence[int], values: list[bytes | None] | None = None) -> RecordBatch:
+        """The records with these numbers, at least one, ascending. values: theirs, where they are known."""
         all_offsets, all_timestamps = self.offsets(), self.timestamps()
         offsets = [all_offsets[index] for index in indexes]
         timestamps = [all_timestamps[index] for index in indexes]
         deltas = [offset - offsets[0] for offset in offsets]
-        columns = pick(self.columns, indexes)._replace(timestamps=timestamps, offset_deltas=deltas)
+        columns = pick(self.columns, indexes, values)._replace(timestamps=timestamps, offset_deltas=deltas)
         span = (offsets[0], offsets[-1] + 1, len(offsets))
         return RecordBatch(*span, min(timestamps), max(timestamps), lambda: columns)
 
 
-def pick(columns: Columns, indexes: Sequence[int]) -> Columns:
-    """The records with these numbers, ascending. Offset deltas are left out: they are the caller's to say."""
+def pick(columns: Columns, indexes: Sequence[int], values: list[bytes | None] | None = None) -> Columns:
+    """The records with these numbers, ascending. values: theirs, where they are known. Offset deltas are left out: they are
+    the caller's to say."""
+
+    def chosen(elements: list[Element]) -> list[Element]:
+        return [elements[index] for index in indexes] if len(indexes) < 2 else list(itemgetter(*indexes)(elements))
 
     def picked(column: Column) -> Column:
-        elements = split_column(column)
-        chosen = [elements[index] for index in indexes]
-        return chosen if isinstance(column, list) else join_column(chosen)
+        elements = chosen(split_column(column))
+        if isinstance(column, list) and not isinstance(column, Joinable):
+            return elements
+        return Joinable(elements).joined()
 
     return columns._replace(
         record_count=len(indexes),
-        values=picked(columns.values),
+        values=picked(columns.values) if values is None else join_column(values),
         keys=None if columns.keys is None else picked(columns.keys),
-        headers=columns.headers and [columns.headers[index] for index in indexes],
-        timestamps=columns.timestamps and [columns.timestamps[index] for index in indexes],
+        headers=columns.headers and chosen(columns.headers),
+        timestamps=columns.timestamps and chosen(columns.timestamps),
         offset_deltas=None,
-        delete_horizons=columns.delete_horizons and [columns.delete_horizons[index] for index in indexes],
+        delete_horizons=columns.delete_horizons and chosen(columns.delete_horizons),
     )
 
 
@@ -215,15 +283,19 @@ def first_without_key(columns: Columns) -> int | None:
     """The number of the first record whose key is null; None where each has one."""
     if columns.keys is None:
         return None if columns.common_key is not None or not columns.record_count else 0
-    return columns.keys.index(None) if isinstance(columns.keys, list) and None in columns.keys else None
+    if isinstance(columns.keys, Joinable) or not isinstance(columns.keys, list):
+        return None
+    return columns.keys.index(None) if None in columns.keys else None
 
 
 def join_column(elements: list[bytes | None]) -> Column:
     """The joined form of a list, where it has one; else the list."""
-    if None in elements:
+    try:
+        # Looking for a newline where there is none is a scan of memory, a third of what counting those of the joined form costs.
+        has_newline = b"\n" in b"".join(elements)  # type: ignore[arg-type]  # None, where there is one, raises
+    except TypeError:
         return elements
-    joined = b"\n".join([*elements, b""])  # type: ignore[list-item]  # no None, as checked
-    return joined if joined.count(b"\n") == len(elements) else elements
+    return elements if has_newline else b"\n".join([*elements, b""])  # type: ignore[list-item]  # no None is left
 
 
 def split_column(column: Column) -> list[bytes | None]:

@@ -3,6 +3,7 @@
     StreamcliError            1  failed
     ├── UnsupportedBatch      1  a whole batch that this installation cannot take apart
     ├── UsageError            2  the command line is wrong
+    │   └── OtherInput        2  an input is not the one that its --producer-id stood for before
     ├── NothingToRead         3  nothing to read, where asked for
     ├── NotFound              4  no such topic, group or partition
     ├── OffsetOutOfRange      5  offset out of range
@@ -16,6 +17,8 @@ mapping site (cli.main) reports with status 1.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 EXIT_STATUSES: dict[int, str] = {
     0: "done",
@@ -50,18 +53,33 @@ class UnsupportedBatch(StreamcliError):
 
 
 class UsageError(StreamcliError):
+    """What was asked for cannot be: a bad option, name, value or setting."""
+
     status = 2
 
 
+class OtherInput(UsageError):
+    """An input is not the one that its producer's name stood for in an earlier run. reason: how that is seen."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: one --producer-id is for one input, give another input another")
+
+
 class NothingToRead(StreamcliError):
+    """Nothing to read, where that was to be told."""
+
     status = 3
 
 
 class NotFound(StreamcliError):
+    """There is no such topic, group or partition."""
+
     status = 4
 
 
 class OffsetOutOfRange(StreamcliError):
+    """An offset that is not in the log, or not in it any more."""
+
     status = 5
 
 
@@ -110,6 +128,8 @@ class CorruptData(StreamcliError):
 
 
 class Busy(StreamcliError):
+    """A lock was not had in time."""
+
     status = 7
 
 
@@ -121,3 +141,23 @@ class PartWritten(StreamcliError):
     def __init__(self, message: str, durable: int) -> None:
         self.durable = durable
         super().__init__(message)
+
+
+def no_partition(topic: str, partition: int, partitions: int) -> NotFound:
+    """The error for a partition that a topic, which has so many, has not."""
+    there = "partition 0 only" if partitions == 1 else f"partitions 0 to {partitions - 1}"
+    return NotFound(f"topic {topic} has no partition {partition}: it has {there}: choose with -p")
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about a word that is not among `known`: `did you mean NEAREST? otherwise`, or `otherwise` where none is near.
+
+    Near is what difflib takes for it, capitals aside, else the first that begins with the word.
+    """
+    from difflib import get_close_matches
+
+    spelt = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), spelt, 1) or sorted(
+        name for name in spelt if word and name.startswith(word.lower())
+    )
+    return f"did you mean {spelt[close[0]]}? {otherwise}".rstrip() if close else otherwise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from streamcli.storage import layout
-from streamcli.storage.format import BatchHeader
+from streamcli.storage.format import BatchHeader, InvalidBatch
 from streamcli.storage.index import INTERVAL, SparseIndex
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import Mark, last_indexed, max_timestamp_before
@@ -36,6 +38,17 @@ class ActiveIndex:
         """Take in a batch of another writer, who has added its entry by the same rule."""
         if self._is_due(header):
             self._indexed_to = header.position
+
+    def last_before(self, size: int, segment: Segment, start: Mark) -> Mark:
+        """The last batch that an entry leads to, of those from `start` to `size`; else `start`."""
+        entry = self._index.last()
+        if entry is None or not start.position < entry.position < size or entry.base_offset < start.offset:
+            return start
+        with suppress(InvalidBatch):
+            header = segment.header_at(entry.position)
+            if header is not None and entry.leads_to(header):
+                return Mark(start.segment, entry.position, entry.base_offset, entry.max_timestamp_before)
+        return start
 
     def sync(self) -> None:
         """Return once the entries are on disk."""

@@ -14,12 +14,16 @@ from streamcli.record.errors import Busy, OffsetOutOfRange
 from streamcli.storage import layout
 from streamcli.storage.append import Appender
 from streamcli.storage.codec import NUMBERS
-from streamcli.storage.compact import Compacted, CompactionPolicy, compact, dirty_ratio, has_leftovers, remove_leftovers
+from streamcli.storage.compact import Compacted, CompactionPolicy, compact
+from streamcli.storage.compaction_sources import dirty_ratio
 from streamcli.storage.config import COMPACT, COMPACT_AND_DELETE, DELETE, TopicConfig
 from streamcli.storage.format import CODEC_NONE
+from streamcli.storage.hold import check_not_held
 from streamcli.storage.layout import SegmentName
+from streamcli.storage.leftovers import has_leftovers, remove_leftovers
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.log_start import read_log_start
+from streamcli.storage.producer_state import keep_producers
 from streamcli.storage.retention import Removed, RetentionPolicy, has_removed, is_expired, remove_before, remove_expired
 
 
@@ -47,7 +51,7 @@ class CleaningPolicy(NamedTuple):
 
 class Cleaner:
     """Cleans one partition. lock_timeout: seconds that it waits for a lock; is_stopping: asked now and then while it
-    compacts; what is not compacted then is left.
+    compacts; what is not compacted then is left; on_read: told how many bytes it has read of each batch.
 
     Busy where another process cleans the partition; CorruptData where damage stands in the way.
     """
@@ -59,11 +63,13 @@ class Cleaner:
         *,
         lock_timeout: float,
         is_stopping: Callable[[], bool] = lambda: False,
+        on_read: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._directory = partition_directory
         self._policy = policy
         self._lock_timeout = lock_timeout
         self._is_stopping = is_stopping
+        self._on_read = on_read
 
     def clean(self, appender: Appender, now: int) -> Iterator[Removed | Compacted]:
         """Apply the policy now; yields what was done. now: ms since the epoch.
@@ -96,13 +102,17 @@ class Cleaner:
                 policy = self._policy
                 if policy.compaction is not None and dirty_ratio(self._directory) < policy.min_dirty_ratio:
                     policy = policy._replace(compaction=None)
+                if policy.compaction is not None:
+                    remove_leftovers(self._directory, lock)
                 yield from self._apply(policy, now, lock)
         except Busy:
             return
 
     def trim(self, appender: Appender, offset: int) -> Removed:
-        """Make `offset` the log start offset; OffsetOutOfRange beyond the end. All before it is on disk first."""
+        """Make `offset` the log start offset; OffsetOutOfRange beyond the end. All before it is on disk first. StreamcliError where
+        a mirror holds something before it."""
         with self._cleaning(self._lock_timeout) as lock:
+            check_not_held(self._directory, offset)
             appender.recover()
             if offset > appender.end:
                 raise OffsetOutOfRange(
@@ -111,6 +121,7 @@ class Cleaner:
             start = max(offset, read_log_start(self._directory) or 0)  # a trim that died may not have come to its end
             appender.roll_if(lambda *_: appender.end == start)
             remove_leftovers(self._directory, lock)
+            keep_producers(self._directory, lock)
             with lock:
                 return remove_before(self._directory, start)
 
@@ -136,11 +147,21 @@ class Cleaner:
 
     def _apply(self, policy: CleaningPolicy, now: int, lock: ExclusiveLock) -> Iterator[Removed | Compacted]:
         retention, compaction = policy.retention, policy.compaction
+        keep_producers(
+            self._directory, lock
+        )  # the long walk, if one is due: without the lock that is held while removing
         if retention is not None and not retention.is_unlimited:
             while (removed := self._remove_expired(retention, now, lock)).segments:
                 yield removed
         if compaction is not None:
-            compacted = compact(self._directory, compaction, now=now, lock=lock, is_stopping=self._is_stopping)
+            compacted = compact(
+                self._directory,
+                compaction,
+                now=now,
+                lock=lock,
+                is_stopping=self._is_stopping,
+                on_read=self._on_read,
+            )
             if compacted is not None:
                 yield compacted
 

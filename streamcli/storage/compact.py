@@ -8,8 +8,8 @@ one, and each new file takes the place of its sources under the append lock:
     2. it is renamed, and the name is on disk: from here on its sources, which lie within BASE and END, are superseded
     3. the sources are removed
 
-A crash leaves temporary files, or superseded ones that nobody reads any more: the next compaction begins by removing
-them. Readers that have a source open read it to its end. The oldest first, so that of a key an older record never
+A crash leaves temporary files, or superseded ones that nobody reads any more: who compacts removes them first
+(storage.leftovers). Readers that have a source open read it to its end. The oldest first, so that of a key an older record never
 outlives a newer one; a tombstone so outlives what it deletes.
 
 A record without a key stays. A tombstone gets its delete horizon when compaction first meets it, and goes once that
@@ -23,23 +23,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from typing import NamedTuple
 
 from streamcli.record.batch import RecordBatch
 from streamcli.storage import durable, layout
+from streamcli.storage.compaction_sources import Source, closed_segments, groups, stamp_of
 from streamcli.storage.format import DELETE_HORIZONS, BatchHeader, InvalidBatch
 from streamcli.storage.layout import SegmentName
+from streamcli.storage.leftovers import remove_segment
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.newest import Survivors, newest_of_keys
+from streamcli.storage.producer_state import keep_producers
 from streamcli.storage.segment import Segment
 from streamcli.storage.segment_writer import COPIED_WHOLE, SegmentWriter
 from streamcli.storage.tail import max_timestamp_before
 
 _NO_BODY = memoryview(b"")
-_MADE = ("0", layout.LOG_START)
-"""How the names of what a cleaner makes begin."""
-
 KEY_MEMORY = 128 << 20
 """Bytes for the keys that are held at once."""
 
@@ -63,37 +62,6 @@ class Compacted(NamedTuple):
     bytes: int
 
 
-class _Source(NamedTuple):
-    """A closed segment: the offset after it, its file's identity, the number of its first record, and how many it has.
-
-    stale: of its records, how many are not the newest of their key; is_due: whether a tombstone in it has to go, or to get
-    its delete horizon.
-    """
-
-    name: SegmentName
-    end: int
-    stamp: tuple[int, int, int]
-    first: int = 0
-    records: int = 0
-    stale: int = 0
-    is_due: bool = False
-
-    @property
-    def size(self) -> int:
-        return self.stamp[2]
-
-    @property
-    def is_changed(self) -> bool:
-        return self.stale > 0 or self.is_due
-
-
-def dirty_ratio(partition_directory: str) -> float:
-    """The share of the closed segments, by bytes, that was not compacted yet."""
-    sizes = [(source.size, source.name.end_offset is None) for source in _closed(partition_directory)]
-    total = sum(size for size, _ in sizes)
-    return sum(size for size, is_dirty in sizes if is_dirty) / total if total else 0.0
-
-
 def compact(
     partition_directory: str,
     policy: CompactionPolicy,
@@ -101,64 +69,20 @@ def compact(
     now: int,
     lock: ExclusiveLock,
     is_stopping: Callable[[], bool],
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> Compacted | None:
-    """Compact the closed segments; None when there is nothing to do. To be called by one process at a time.
+    """Compact the closed segments; None when there is nothing to do. To be called by one process at a time, which has removed
+    what an earlier one left.
 
     now: ms since the epoch; lock: the append lock, taken for each file that is put in its place; is_stopping: asked
-    now and then; it then leaves things as they were, or partly done. CorruptData where something is
+    now and then; it then leaves things as they were, or partly done; on_read: told how many bytes were read, of each batch.
+    CorruptData where something is
     damaged, and then nothing was done.
     """
-    remove_leftovers(partition_directory, lock)
-    return _Compaction(partition_directory, policy, now, lock, is_stopping).run()
+    return _Compaction(partition_directory, policy, now, lock, is_stopping, on_read).run()
 
 
-def has_leftovers(partition_directory: str) -> bool:
-    """Whether `remove_leftovers` has something to do, or a cleaner is at work."""
-    return (
-        any(durable.has_temporaries(partition_directory, name) for name in _MADE)
-        or bool(layout.superseded_segments(partition_directory))
-        or bool(layout.orphaned_indexes(partition_directory))
-    )
-
-
-def remove_leftovers(partition_directory: str, lock: ExclusiveLock) -> None:
-    """Remove what a cleaner that died has left. lock: the append lock, so that no appender with a superseded segment open
-    finds that one still there, and the one after it gone."""
-    with lock:
-        for beginning in _MADE:
-            durable.remove_temporaries(partition_directory, beginning)
-        superseded = layout.superseded_segments(partition_directory)
-        if superseded:
-            durable.sync_directory(partition_directory)  # the names of what takes their place
-        for name in superseded:
-            _remove(partition_directory, name)
-        for path in layout.orphaned_indexes(partition_directory):
-            durable.remove_file(path)
-
-
-def _remove(directory: str, name: SegmentName) -> None:
-    durable.remove_file(layout.segment_path(directory, name))
-    durable.remove_file(layout.index_path(directory, name))
-
-
-def _closed(directory: str) -> list[_Source]:
-    """The closed segments; of one that was removed meanwhile, and of those before it, nothing."""
-    found: list[_Source] = []
-    for name, following in pairwise(layout.segments(directory)):
-        try:
-            found.append(_Source(name, following.base_offset, _stamp(layout.segment_path(directory, name))))
-        except FileNotFoundError:
-            found.clear()
-    return found
-
-
-def _stamp(path: str) -> tuple[int, int, int]:
-    """By which a file is known to be the same, and not written since."""
-    status = os.stat(path)
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-class _SourceChanged(Exception):
+class SourceChanged(Exception):
     """A source is not what was read any more."""
 
 
@@ -170,30 +94,38 @@ class _Compaction:
     """One run over a partition."""
 
     def __init__(
-        self, directory: str, policy: CompactionPolicy, now: int, lock: ExclusiveLock, is_stopping: Callable[[], bool]
+        self,
+        directory: str,
+        policy: CompactionPolicy,
+        now: int,
+        lock: ExclusiveLock,
+        is_stopping: Callable[[], bool],
+        on_read: Callable[[int], None],
     ) -> None:
         self._directory = directory
         self._policy = policy
         self._now = now
         self._lock = lock
         self._is_stopping = is_stopping
+        self._on_read = on_read
         self._due: set[SegmentName] = set()
         self._counts: dict[SegmentName, int] = {}
 
     def run(self) -> Compacted | None:
         with suppress(_Stopped, FileNotFoundError):  # retention may be faster
-            sources = _closed(self._directory)
+            sources = closed_segments(self._directory)
+            keep_producers(self._directory, self._lock)
             if any(source.name.end_offset is None or self._has_expired(source) for source in sources):
                 survivors = newest_of_keys(lambda: self._read(sources), memory=KEY_MEMORY)
                 return self._write(self._counted(sources, survivors), survivors)
         return None
 
-    def _has_expired(self, source: _Source) -> bool:
+    def _has_expired(self, source: Source) -> bool:
         """Whether a tombstone in a compacted segment has to go now."""
         marked = (batch for _, _, batch in self._batches(source, only=DELETE_HORIZONS) if batch is not None)
         return any(0 < horizon <= self._now for batch in marked for horizon in batch.columns.delete_horizons or ())
 
-    def _read(self, sources: list[_Source]) -> Iterator[RecordBatch]:
+    def _read(self, sources: list[Source]) -> Iterator[RecordBatch]:
         """All batches, as the search for the newest needs them; it is seen along the way what is due."""
         self._counts = dict.fromkeys((source.name for source in sources), 0)
         for source in sources:
@@ -206,7 +138,7 @@ class _Compaction:
                     self._due.add(source.name)
                 yield batch
 
-    def _counted(self, sources: list[_Source], survivors: Survivors) -> list[_Source]:
+    def _counted(self, sources: list[Source], survivors: Survivors) -> list[Source]:
         """The sources, with what is known of their records by now."""
         counted, first = [], 0
         for source in sources:
@@ -229,7 +161,7 @@ class _Compaction:
         horizons = [(old or new) if value is None and key is not None else 0 for old, value, key in rows]
         return [horizon if horizon > self._now else 0 for horizon in horizons]
 
-    def _batches(self, source: _Source, only: int = 0) -> Iterator[tuple[BatchHeader, memoryview, RecordBatch | None]]:
+    def _batches(self, source: Source, only: int = 0) -> Iterator[tuple[BatchHeader, memoryview, RecordBatch | None]]:
         """The batches of a segment, with their bodies; None for one without records, or without one of the columns `only`.
 
         CorruptData where it is not whole: nothing is left out that could be read otherwise.
@@ -248,6 +180,7 @@ class _Compaction:
                     yield header, body, segment.batch_with(header, body)
                 else:
                     yield header, _NO_BODY, None
+                self._on_read(header.end - header.position)
                 position, offset = header.end, header.next_offset
             if (position, offset) != (source.size, source.end):
                 length = source.size - position
@@ -257,33 +190,17 @@ class _Compaction:
         finally:
             segment.close()
 
-    def _write(self, sources: list[_Source], survivors: Survivors) -> Compacted | None:
+    def _write(self, sources: list[Source], survivors: Survivors) -> Compacted | None:
         done = []
         # Where one has changed no later one is written: a tombstone there may be what deletes a record here.
-        with suppress(_SourceChanged):
-            for group in self._groups(sources):
+        with suppress(SourceChanged):
+            for group in groups(sources, self._policy.segment_bytes):
                 written = self._replace(group, survivors)
                 if written is not None:
                     done.append(written)
         return Compacted(*map(sum, zip(*done, strict=True))) if done else None
 
-    def _groups(self, sources: list[_Source]) -> Iterator[list[_Source]]:
-        """Sources in a row that are to become one. One that is large, and stays as it is, is left alone."""
-        group: list[_Source] = []
-        most = self._policy.segment_bytes
-        for source in sources:
-            is_alone = source.size > most // 2 and not source.is_changed
-            if group and (is_alone or sum(member.size for member in group) + source.size > most):
-                yield from _worthwhile(group)
-                group = []
-            group.append(source)
-            if is_alone:
-                yield group
-                group = []
-        if group:
-            yield from _worthwhile(group)
-
-    def _replace(self, group: list[_Source], survivors: Survivors) -> Compacted | None:
+    def _replace(self, group: list[Source], survivors: Survivors) -> Compacted | None:
         """Put one compacted segment in the place of a group; None where there is nothing to do."""
         name = SegmentName.of(group[0].name.base_offset, group[-1].end)
         if len(group) == 1 and not group[0].is_changed:
@@ -310,14 +227,14 @@ class _Compaction:
                 durable.place_file(temporary, path)
                 for source in group:
                     if source.name != name:
-                        _remove(self._directory, source.name)
+                        remove_segment(self._directory, source.name)
             self._put_index(name, bytes(writer.index))
         finally:
             durable.remove_file(temporary)
         before = sum(source.records for source in group), sum(source.size for source in group)
         return Compacted(len(group), before[0], writer.records, before[1], size)
 
-    def _copy(self, source: _Source, survivors: Survivors, writer: SegmentWriter) -> None:
+    def _copy(self, source: Source, survivors: Survivors, writer: SegmentWriter) -> None:
         """Write what stays of a source."""
         number = source.first
         for header, body, batch in self._batches(source):
@@ -351,7 +268,7 @@ class _Compaction:
             part = batch if len(indexes) == batch.count else batch.select(indexes)
             writer.add(header, part, horizons and [horizons[i] for i in indexes])
 
-    def _rename(self, source: _Source, name: SegmentName) -> None:
+    def _rename(self, source: Source, name: SegmentName) -> None:
         """Give a segment that stays as it is the name of a compacted one."""
         with self._lock:
             self._check_unchanged([source])
@@ -360,39 +277,16 @@ class _Compaction:
             with suppress(OSError):  # else it is made anew
                 durable.rename_file(layout.index_path(self._directory, old), layout.index_path(self._directory, name))
 
-    def _check_unchanged(self, group: list[_Source]) -> None:
-        """_SourceChanged where somebody has removed or repaired a source since. Under the append lock."""
+    def _check_unchanged(self, group: list[Source]) -> None:
+        """SourceChanged where somebody has removed or repaired a source since. Under the append lock."""
         for source in group:
             try:
-                is_changed = _stamp(layout.segment_path(self._directory, source.name)) != source.stamp
+                is_changed = stamp_of(layout.segment_path(self._directory, source.name)) != source.stamp
             except FileNotFoundError:
                 is_changed = True
             if is_changed:
-                raise _SourceChanged
+                raise SourceChanged
 
     def _put_index(self, name: SegmentName, index: bytes) -> None:
         with suppress(OSError):  # else it is made anew
             durable.replace_file(layout.index_path(self._directory, name), index)
-
-
-def _worthwhile(sources: list[_Source]) -> Iterator[list[_Source]]:
-    """The sources in runs that are put together: a run and the one after it where the first is the smaller, or is written
-    anyway. So what stays as it is is written again only into a file of twice the size, however often small segments come
-    after it, and of these no more are left than the size of the largest has binary digits.
-    """
-    runs: list[list[_Source]] = []
-    for source in sources:
-        run = [source]
-        while runs and (_is_written(runs[-1]) or _live_size(runs[-1]) <= _live_size(run)):
-            run = runs.pop() + run
-        runs.append(run)
-    yield from runs
-
-
-def _is_written(run: list[_Source]) -> bool:
-    return len(run) > 1 or run[0].is_changed
-
-
-def _live_size(run: list[_Source]) -> int:
-    """About how many bytes of the run stay."""
-    return sum(source.size * (source.records - source.stale) // max(source.records, 1) for source in run)

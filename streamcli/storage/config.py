@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from streamcli.record.errors import StreamcliError, UsageError
+from streamcli.record.errors import StreamcliError, UsageError, did_you_mean
 
 SIZE, DURATION, RATIO, CHOICE = "size", "duration", "ratio", "choice"
 
@@ -167,15 +167,23 @@ class TopicConfig(NamedTuple):
         return self.value("cleanup.policy") != COMPACT
 
 
+def setting_named(name: str) -> Setting:
+    """The setting of that name; UsageError, which names the nearest, where there is none."""
+    if name not in SETTINGS:
+        raise UsageError(
+            f"no such topic config: {name}: {did_you_mean(name, SETTINGS, 'there is ' + ', '.join(SETTINGS))}"
+        )
+    return SETTINGS[name]
+
+
 def checked_value(name: str, value: object) -> Value:
     """A value as it is stored: `delete, compact` is `compact,delete`. UsageError unless it can be had."""
-    setting = SETTINGS.get(name)
-    if setting is None:
-        raise UsageError(f"no such topic config: {name}: there is {', '.join(SETTINGS)}")
+    setting = setting_named(name)
     found = _choice(setting, value) if setting.kind == CHOICE else _number(setting, value)
     if found is None:
         shown = value if isinstance(value, str) else repr(value)
-        raise UsageError(f"bad {name} {str(shown)[:60]}: use {setting.range_in_words()}")
+        remedy = did_you_mean(str(shown), setting.choices, f"use {setting.range_in_words()}")
+        raise UsageError(f"bad {name} {str(shown)[:60]}: {remedy}")
     return found
 
 
@@ -197,10 +205,15 @@ def _number(setting: Setting, value: object) -> int | float | None:
     return float(value) if setting.kind == RATIO else value
 
 
+def check_partitions(count: int) -> None:
+    """UsageError unless a topic can have so many partitions."""
+    if type(count) is not int or not 1 <= count <= MAX_PARTITIONS:
+        raise UsageError(f"bad number of partitions {count!r}: use 1 to {MAX_PARTITIONS}")
+
+
 def check_config(config: TopicConfig) -> None:
     """UsageError unless every value is one that can be had, and as it is stored."""
-    if not 1 <= config.partitions <= MAX_PARTITIONS:
-        raise UsageError(f"bad number of partitions {config.partitions}: use 1 to {MAX_PARTITIONS}")
+    check_partitions(config.partitions)
     for name, value in config.overrides.items():
         assert checked_value(name, value) == value, name
 

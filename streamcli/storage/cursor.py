@@ -44,6 +44,7 @@ class Cursor:
         "_directory_fd",
         "_expected",
         "_header",
+        "_known_to",
         "_position",
         "_segment",
         "_segments",
@@ -70,6 +71,7 @@ class Cursor:
         self._expected: int | None = None  # the base offset of the batch at the position, where that is known
         self._segment: Segment | None = None
         self._position = 0
+        self._known_to = 0  # how far the segment went at the last look
         # Held open so that its inode number is not given to a successor's.
         self._directory_fd = open_directory(partition_directory)
         try:
@@ -151,6 +153,10 @@ class Cursor:
         """The same, as it is open: it may have been compacted or removed since."""
         assert self._segment is not None
         return self._segment
+
+    def is_drained(self) -> bool:
+        """Whether all that was there at the last look was given: whether there is more by now takes another."""
+        return self._header is None and self._position >= self._known_to
 
     def is_current(self) -> bool:
         """Whether the partition that is read is still the one at its path, and not deleted, or made anew."""
@@ -245,7 +251,7 @@ class Cursor:
 
     def _next_header(self, segment: Segment) -> BatchHeader | None:
         """The header at the position, or None where the segment ends (now)."""
-        limit = self._limit(segment)
+        limit = self._known_to = self._limit(segment)
         if self._position >= limit:
             return None
         for look in range(_LOOKS):
@@ -350,8 +356,7 @@ class Cursor:
     def _may_have_rolled(self, segment: Segment) -> bool:
         """Whether another segment may follow: it is there, or was compacted or removed already, but not before the open one."""
         offset = self.offset if self._expected is None else self._expected
-        following = layout.segment_path(self._directory, SegmentName.of(offset))
-        return os.path.exists(following) or not os.path.exists(segment.path)
+        return layout.has_segment_from(self._directory, offset) or not os.access(segment.path, os.F_OK)
 
     def _next_segment(self) -> bool:
         """Open the segment with the next offset, once the open one is read to its end; False when there is none (now)."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from streamcli.record.errors import NotFound, StreamcliError, UsageError
+from streamcli.record.errors import NotFound, StreamcliError, UsageError, did_you_mean, no_partition
 from streamcli.storage import durable, layout
 from streamcli.storage.checkpoint import Checkpoint
 from streamcli.storage.config import MAX_PARTITIONS, TopicConfig, check_config, decode_config, encode_config
@@ -23,6 +23,14 @@ _FORMAT = {"format": "streamcli log directory", "version": FORMAT_VERSION}
 
 class TopicExists(StreamcliError):
     """A topic to be created is there already."""
+
+
+def too_few_partitions(topic: str, there: int) -> UsageError:
+    """The error for fewer than are there."""
+    return UsageError(
+        f"topic {topic} has {there} partitions, and cannot have fewer: the records in the others would be lost; make another "
+        "topic and copy them"
+    )
 
 
 class LogDirectory:
@@ -44,7 +52,7 @@ class LogDirectory:
         try:
             return decode_config(read_file(path), path)
         except (FileNotFoundError, NotADirectoryError):
-            raise self._no_topic(topic) from None
+            raise self.no_topic(topic) from None
 
     def config_path(self, topic: str) -> str:
         """Where a topic's config is."""
@@ -103,10 +111,7 @@ class LogDirectory:
             after = change(before)
             check_config(after)
             if after.partitions < before.partitions:
-                raise UsageError(
-                    f"topic {topic} has {before.partitions} partitions, and cannot have fewer: the records in the others would "
-                    "be lost; make another topic and copy them"
-                )
+                raise too_few_partitions(topic, before.partitions)
             if after != before:
                 self._make_partitions(topic, range(before.partitions, after.partitions))
                 durable.replace_file(self.config_path(topic), encode_config(after))
@@ -230,17 +235,24 @@ class LogDirectory:
         """The directory of one partition; NotFound when the topic has no such partition."""
         partitions = self.config(topic).partitions
         if not 0 <= partition < partitions:
-            raise NotFound(f"topic {topic} has no partition {partition}: it has {_partitions_in_words(partitions)}")
+            raise no_partition(topic, partition, partitions)
         return self.partition_path(topic, partition)
 
     def _append_lock(self, topic: str, partition: int) -> ExclusiveLock:
         directory = self.partition_path(topic, partition)
         return ExclusiveLock(os.path.join(directory, layout.LOCK), self.lock_timeout)
 
-    def _no_topic(self, topic: str) -> NotFound:
+    def no_topic(self, topic: str) -> NotFound:
+        """The error for a topic that is not there; it names the nearest that is."""
         if not self.exists:
-            return NotFound(f"no such topic: {topic}: there is no log directory at {self.path} (--dir, STREAMCLI_DIR)")
-        return NotFound(f"no such topic: {topic} (in {self.path}): see `streamcli topics list`")
+            return NotFound(
+                f"no such topic: {topic}: there is no log directory at {self.path}: choose another with --dir or STREAMCLI_DIR"
+            )
+        topics: list[str] = []
+        with suppress(OSError):
+            topics = self.topics()
+        remedy = did_you_mean(topic, topics, "see `streamcli topics list`")
+        return NotFound(f"no such topic: {topic} (in {self.path}): {remedy}")
 
     def _check_format(self, create: bool) -> bool:
         path = os.path.join(self.path, layout.FORMAT_FILE)
@@ -318,7 +330,3 @@ def _check_version(found: bytes, path: str) -> None:
         raise StreamcliError(
             f"the log directory has format {version}, this streamcli reads {FORMAT_VERSION} ({path}): upgrade streamcli"
         )
-
-
-def _partitions_in_words(count: int) -> str:
-    return "partition 0 only" if count == 1 else f"partitions 0 to {count - 1}"

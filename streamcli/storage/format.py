@@ -31,6 +31,10 @@ searching the next magic whose header checks.
 A batch spans the offsets up to the next one's, of records that compaction removed too: the first record may lie after
 its base offset, and the last before its last offset. It may hold no record at all. With LOST in `columns` these were lost
 to damage: `repair` wrote that header over the damaged bytes, of which the rest is its body, of no meaning and unchecked.
+
+A producer with an id numbers what it produces. The producer sequence of its batch is greater than the numbers of the batch's
+records, and than those of all its records before in the partition, and not greater than the numbers of those to come: a
+record with a lesser number is there already, or is not for this partition. Compaction may write batches without their ids.
 """
 
 from __future__ import annotations
@@ -55,8 +59,8 @@ HEADER = struct.Struct(
     "q"  # min timestamp, ms since the epoch
     "q"  # max timestamp
     "Q"  # producer id, 0: none
-    "Q"  # producer sequence: of the batch's first record
-    "I"  # producer epoch
+    "Q"  # producer sequence: at which the producer goes on after this batch
+    "I"  # producer epoch: 0
     "I"  # values length: of the joined values at the body's end, 0: not joined (or empty)
     "I"  # CRC-32C of the body
     "I"  # CRC-32C of the 84 bytes before
@@ -75,7 +79,17 @@ KEYS = 8
 COMMON_HEADERS = 16
 HEADERS = 32
 DELETE_HORIZONS = 64
-KNOWN_COLUMNS = 127
+COLUMN_NAMES = {
+    OFFSETS: "offsets",
+    TIMESTAMPS: "timestamps",
+    COMMON_KEY: "common_key",
+    KEYS: "keys",
+    COMMON_HEADERS: "common_headers",
+    HEADERS: "headers",
+    DELETE_HORIZONS: "delete_horizons",
+}
+"""In the order in which they lie in a body; values, always there and last, have no bit."""
+KNOWN_COLUMNS = sum(COLUMN_NAMES)
 LOST = 0x8000
 """In `columns`: no batch that was written, but a mark where one was lost."""
 

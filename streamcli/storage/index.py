@@ -103,6 +103,13 @@ class SparseIndex:
         except OSError:
             return None
 
+    def last(self) -> IndexEntry | None:
+        """The last entry that is in the file by now, or None when there is none or it is damaged."""
+        if self._fd is None:
+            return None
+        self.count = os.fstat(self._fd).st_size // ENTRY_SIZE
+        return self.entry(self.count - 1)
+
     def last_where(self, wanted: Callable[[IndexEntry], bool]) -> tuple[int, IndexEntry] | None:
         """The last entry (number, entry) with `wanted` true, for a `wanted` that is true then false along the index.
 

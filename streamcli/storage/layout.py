@@ -13,14 +13,18 @@
         lock                              append lock
         clean.lock                        held by who compacts the partition
         log-start                         the log start offset, where it is not 0
+        producers                         how far each producer with an id has come, where there are any
         checkpoint                        boot id and the position known to be on disk; disposable
         sizes                             how many bytes the closed segments have, where these are very many; disposable
+        hold.NAME                         the offset from which on retention keeps records for the mirror NAME
     DIR/groups/NAME/                      one consumer group
         lock                              held by whoever coordinates, for that moment
         generation.json                   who consumes what; disposable while nobody consumes
         commits, commits.lock             the journal of committed offsets, and its lock
         members/ID                        one file for each member, locked for its life
         leases/TOPIC/P                    locked while partition P is consumed; holds the member's id
+    DIR/mirrors/NAME.json                 what a mirror mirrors, and how many records were removed before it came to them
+    DIR/mirrors/NAME.lock                 held by it while it runs
     ...+NAME                              being made or removed; never a topic, never read
 
 A legal topic name holds no `+`, so an unfinished or doomed directory cannot be taken for a topic.
@@ -43,14 +47,18 @@ COMMITS_FILE = "commits"
 COMMITS_LOCK = "commits.lock"
 MEMBERS = "members"
 LEASES = "leases"
+MIRRORS = "mirrors"
 CONFIG_FILE = "config.json"
 LOCK = "lock"
 CLEAN_LOCK = "clean.lock"
 LOG_START = "log-start"
+PRODUCERS = "producers"
 SIZES = "sizes"
+HOLD = "hold"
 CHECKPOINT = "checkpoint"
 SEGMENT_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
+_ACCOUNT_SUFFIX = ".json"
 TEMPORARY = "+"
 MAX_TOPIC_NAME = 249
 MAX_BASE_OFFSET = 2**63
@@ -60,6 +68,15 @@ _MOST = f"{MAX_BASE_OFFSET:020d}"
 _LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _DIGITS = frozenset("0123456789")
 _HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+def default_directory() -> str:
+    """The log directory where none is named: STREAMCLI_DIR, else streamcli in the user's data directory."""
+    chosen = os.environ.get("STREAMCLI_DIR")
+    if chosen:
+        return chosen
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(data, "streamcli")
 
 
 def check_topic_name(name: str) -> str:
@@ -91,6 +108,35 @@ def lease_path(group_directory: str, topic: str, partition: int) -> str:
 def is_topic_name(name: str) -> bool:
     """Whether a name found in DIR/topics can be a topic's directory."""
     return name not in ("", ".", "..") and len(name) <= MAX_TOPIC_NAME and _LEGAL.issuperset(name)
+
+
+def account_path(directory: str, mirror: str) -> str:
+    """Where a mirror's account is kept."""
+    return os.path.join(directory, MIRRORS, f"{check_topic_name(mirror)}{_ACCOUNT_SUFFIX}")
+
+
+def mirror_lock(directory: str, mirror: str) -> str:
+    return os.path.join(directory, MIRRORS, f"{check_topic_name(mirror)}.lock")
+
+
+def mirror_names(directory: str) -> list[str]:
+    """The mirrors with an account there, sorted."""
+    try:
+        found = os.listdir(os.path.join(directory, MIRRORS))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    names = [name.removesuffix(_ACCOUNT_SUFFIX) for name in found if name.endswith(_ACCOUNT_SUFFIX)]
+    return sorted(filter(is_topic_name, names))
+
+
+def hold_path(partition_directory: str, mirror: str) -> str:
+    return os.path.join(partition_directory, f"{HOLD}.{check_topic_name(mirror)}")
+
+
+def held_by(names: Iterable[str]) -> list[str]:
+    """The mirrors that hold a partition's records, sorted, by the names in its directory."""
+    found = [name.removeprefix(f"{HOLD}.") for name in names if name.startswith(f"{HOLD}.")]
+    return sorted(filter(is_topic_name, found))
 
 
 _BENCH_TOPIC = "streamcli-bench-"
@@ -285,6 +331,13 @@ def _in_force(names: list[SegmentName]) -> list[SegmentName]:
 
 def segment_path(partition_directory: str, segment: SegmentName) -> str:
     return os.path.join(partition_directory, segment_file(segment))
+
+
+def has_segment_from(partition_directory: str, base_offset: int) -> bool:
+    """Whether there is a segment, not compacted, with that base offset."""
+    return os.access(
+        segment_path(partition_directory, SegmentName.of(base_offset)), os.F_OK
+    )  # half the time of os.path.exists
 
 
 def segment_file(segment: SegmentName) -> str:

@@ -68,20 +68,21 @@ class ExclusiveLock:
     share it: only one may use it.
     """
 
-    __slots__ = ("_fd", "_path", "_timeout")
+    __slots__ = ("_fd", "_opened", "_path", "_timeout")
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
         self._timeout = timeout
         self._fd = self._open()
+        self._opened = os.fstat(self._fd)
 
     def __enter__(self) -> ExclusiveLock:
         self._acquire()
-        while not is_at_path(self._fd, self._path):  # the file was removed: whoever comes now locks another
+        while not self._is_at_path():  # the file was removed: whoever comes now locks another
             self.release()
             successor = self._open()
             os.close(self._fd)
-            self._fd = successor
+            self._fd, self._opened = successor, os.fstat(successor)
             self._acquire()
         return self
 
@@ -96,7 +97,16 @@ class ExclusiveLock:
             return open_file(self._path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             directory = os.path.dirname(self._path)
-            raise NotFound(f"the partition's directory is gone ({directory}): was the topic deleted?") from None
+            raise NotFound(
+                f"the partition's directory is gone ({directory}): was the topic deleted? see `streamcli topics list`"
+            ) from None
+
+    def _is_at_path(self) -> bool:
+        """As `is_at_path`. Which file is open is asked once: while it is, no other has its number."""
+        try:
+            return os.path.samestat(os.stat(self._path), self._opened)
+        except FileNotFoundError:
+            return False
 
     def _acquire(self) -> None:
         try:
@@ -107,7 +117,7 @@ class ExclusiveLock:
             raise lock_error(error, self._path) from None
 
     def _wait(self) -> None:
-        if threading.current_thread() is threading.main_thread():
+        if _may_use_alarm():
             acquired = _flock_with_alarm(self._fd, self._timeout)
         else:
             acquired = _flock_by_polling(self._fd, self._timeout)
@@ -146,6 +156,14 @@ def is_at_path(fd: int, path: str) -> bool:
 def unlock(fd: int) -> None:
     """Give up the lock of an open file."""
     fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _may_use_alarm() -> bool:
+    """Whether the process's alarm is ours to set: signals come to the main thread, and a program may have one set already."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    is_free = signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
+    return is_free and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def _flock_with_alarm(fd: int, timeout: float) -> bool:
@@ -236,16 +254,29 @@ def check_local(directory: str, mounts: str = "/proc/self/mountinfo") -> None:
         )
 
 
+def is_remote(kind: str) -> bool:
+    """Whether a file system of this type is shared between machines."""
+    return kind in _REMOTE
+
+
 def file_system(directory: str, mounts: str) -> str | None:
     """The type of the file system that `directory` is on, as proc_pid_mountinfo(5) names it; None when not told."""
+    mount = mount_of(directory, mounts)
+    return None if mount is None else mount[0]
+
+
+def mount_of(directory: str, mounts: str) -> tuple[str, list[str]] | None:
+    """The same, and the options that it is mounted with, those of the mount and those of the file system."""
     device = os.stat(directory).st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
-                fields = line.split(" ")
+                fields = line.split()
                 if fields[2] == number:
-                    return fields[fields.index("-") + 1]
+                    end = fields.index("-")
+                    options = [*fields[5].split(","), *"".join(fields[end + 3 :]).split(",")]
+                    return fields[end + 1], list(dict.fromkeys(filter(None, options)))
     except OSError:
         return None
     return None

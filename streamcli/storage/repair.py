@@ -25,8 +25,10 @@ from streamcli.storage.layout import SegmentName
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.log_start import read_log_start, write_log_start
 from streamcli.storage.lookup import rebuild_index
+from streamcli.storage.opening import read_file
+from streamcli.storage.producer_state import find_producers, has_producers, read_producers, write_producers
 from streamcli.storage.segment import Segment
-from streamcli.storage.verify import INDEX, LOG, LOG_START, PartitionCheck, Problem
+from streamcli.storage.verify import INDEX, LOG, LOG_START, PRODUCERS, PartitionCheck, Problem
 
 
 class Repair(NamedTuple):
@@ -76,6 +78,8 @@ def _mend(directory: str, problem: Problem, committed: int) -> Repair | None:
         return None
     if problem.part == LOG_START:
         return _mend_log_start(directory, problem)
+    if problem.part == PRODUCERS:
+        return _mend_producers(directory, problem)
     if problem.part != LOG:
         durable.remove_file(problem.path)
         durable.sync_directory(directory)
@@ -101,6 +105,16 @@ def _mend_log_start(directory: str, problem: Problem) -> Repair | None:
         return None
     write_log_start(directory, names[0].base_offset)
     return Repair(problem, f"written anew: the log starts at offset {names[0].base_offset}, with its first segment")
+
+
+def _mend_producers(directory: str, problem: Problem) -> Repair | None:
+    """Make the file of producers again, by a walk over the log; what was there is kept."""
+    if not has_producers(directory) or read_producers(directory) is not None:
+        return None
+    kept = layout.free_name(f"{problem.path}.damaged")
+    durable.replace_file(kept, read_file(problem.path))
+    write_producers(directory, find_producers(directory, by_log_alone=True))
+    return Repair(problem, f"made anew from the log; a copy is in {kept}")
 
 
 def _make_segment(directory: str, problem: Problem, committed: int) -> Repair:

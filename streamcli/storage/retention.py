@@ -10,7 +10,7 @@ one that is not known: it stays until it is repaired, unless the partition is to
 from __future__ import annotations
 
 import os
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ from streamcli.record.errors import CorruptData
 from streamcli.storage import durable, layout
 from streamcli.storage.config import UNLIMITED
 from streamcli.storage.format import NO_TIMESTAMP
+from streamcli.storage.hold import first_hold
 from streamcli.storage.layout import SegmentName
 from streamcli.storage.log_start import read_log_start, write_log_start
+from streamcli.storage.producer_state import keep_producers, size_of_producers
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import Mark, last_indexed
 
@@ -48,7 +50,7 @@ class Removed(NamedTuple):
 
 
 def remove_expired(partition_directory: str, policy: RetentionPolicy, now: int) -> Removed:
-    """Remove the closed segments that the policy does not keep. Under the append lock. now: ms since the epoch.
+    """Remove the closed segments that the policy does not keep, and no mirror holds. Under the append lock. now: ms since the epoch.
 
     CorruptData where the first segment is as old as far as it can be read, and damaged; with others before it these are
     removed, and the next call raises.
@@ -57,6 +59,7 @@ def remove_expired(partition_directory: str, policy: RetentionPolicy, now: int) 
     sizes = [os.lstat(layout.segment_path(partition_directory, name)).st_size for name in names]
     total = sum(sizes)
     start = read_log_start(partition_directory) or 0
+    hold = first_hold(partition_directory)
     expired: list[SegmentName] = []
     for (name, following), size in zip(pairwise(names), sizes, strict=False):
         is_too_large = policy.bytes != UNLIMITED and total - size >= policy.bytes
@@ -67,8 +70,11 @@ def remove_expired(partition_directory: str, policy: RetentionPolicy, now: int) 
             if not expired:
                 raise
             break
+        end = _end_offset(partition_directory, name, following)
+        if hold is not None and end > hold.offset:
+            break
         total -= size
-        start = max(start, _end_offset(partition_directory, name, following))
+        start = max(start, end)
         expired.append(name)
     return _remove(partition_directory, start, expired)
 
@@ -150,8 +156,11 @@ def _remove(directory: str, offset: int, expired: list[SegmentName]) -> Removed:
     start = max(before, offset)
     names = layout.segments(directory)
     doomed = [name for name, following in pairwise(names) if following.base_offset <= start or name in expired]
+    if doomed:
+        _make_room(directory, doomed)
+        keep_producers(directory, nullcontext())
     if offset > before:
-        _move_log_start(directory, offset, doomed)
+        write_log_start(directory, offset)
     size = sum(os.lstat(layout.segment_path(directory, name)).st_size for name in doomed)
     for name in doomed:
         durable.remove_file(layout.segment_path(directory, name))
@@ -164,9 +173,8 @@ def _remove(directory: str, offset: int, expired: list[SegmentName]) -> Removed:
     return Removed(len(doomed), size, before, start)
 
 
-def _move_log_start(directory: str, offset: int, doomed: list[SegmentName]) -> None:
-    """Write the log start offset; on a full disk the indexes of what is to go, which are disposable, make room for it."""
-    if not durable.has_room(directory, _ROOM):
+def _make_room(directory: str, doomed: list[SegmentName]) -> None:
+    """On a full disk the indexes of what is to go, which are disposable, make room for the small files that are written before."""
+    if not durable.has_room(directory, _ROOM + size_of_producers(directory)):
         for name in doomed:
             durable.remove_file(layout.index_path(directory, name))
-    write_log_start(directory, offset)

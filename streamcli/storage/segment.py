@@ -13,6 +13,7 @@ from streamcli.storage.body import decode_body
 from streamcli.storage.format import (
     CODEC_NONE,
     HEADER_SIZE,
+    KNOWN_COLUMNS,
     BatchHeader,
     InvalidBatch,
     check_body,
@@ -32,7 +33,7 @@ So headers of large batches are read without most of what lies between them, and
 class Segment:
     """Reads a segment by position. What it has buffered may be stale at the file's tail: `forget` drops it."""
 
-    __slots__ = ("_ahead", "_buffer", "_buffer_position", "_whole_to", "base_offset", "fd", "name", "path")
+    __slots__ = ("_ahead", "_buffer", "_buffer_position", "_inode", "_whole_to", "base_offset", "fd", "name", "path")
 
     def __init__(self, partition_directory: str, name: SegmentName, *, writable: bool = False) -> None:
         self.name = name
@@ -61,6 +62,7 @@ class Segment:
 
     def _begin(self, fd: int) -> None:
         self.fd = fd
+        self._inode: int | None = None
         self._buffer = memoryview(b"")
         self._buffer_position = 0
         self._ahead = _LEAST_AHEAD
@@ -73,7 +75,15 @@ class Segment:
 
     def size(self) -> int:
         """Bytes in the file now."""
-        return os.fstat(self.fd).st_size
+        return os.lseek(
+            self.fd, 0, os.SEEK_END
+        )  # a quarter of the time of fstat; nothing goes by where it leaves the descriptor
+
+    def inode(self) -> int:
+        """The file's number, which no other has while this one is open."""
+        if self._inode is None:
+            self._inode = os.fstat(self.fd).st_ino
+        return self._inode
 
     def is_at_path(self) -> bool:
         """Whether the file is still the one of its name: not compacted since, nor removed."""
@@ -94,16 +104,23 @@ class Segment:
         if length < READ_AHEAD:
             goes_on = 0 <= skip <= len(self._buffer) + _SHORT_GAP
             self._ahead = min(2 * self._ahead, READ_AHEAD) if goes_on else _LEAST_AHEAD
-            self._buffer = memoryview(os.pread(self.fd, length + self._ahead, position))
+            self._buffer = memoryview(self._pread(length + self._ahead, position))
             self._buffer_position = position
             return self._buffer[:length]
         # The next header comes along; the rest is not kept, so that many open segments stay small. pread makes room for all
         # that it is asked for, so a length out of a header counts only as far as the file goes.
         there = min(length, max(self._whole_to - position, 0))
-        data = memoryview(os.pread(self.fd, there + HEADER_SIZE, position))
+        data = memoryview(self._pread(there + HEADER_SIZE, position))
         self._buffer = memoryview(bytes(data[length:]))
         self._buffer_position = position + length
         return data[:length]
+
+    def _pread(self, length: int, position: int) -> bytes:
+        try:
+            return os.pread(self.fd, length, position)
+        except OSError as error:  # a failing disk: pread(2) does not say which file
+            error.filename = self.path
+            raise
 
     def header_at(self, position: int) -> BatchHeader | None:
         """The header at `position`; None when the file ends before the header does; else InvalidBatch."""
@@ -141,7 +158,7 @@ class Segment:
             header.max_timestamp,
             partial(self._columns, header, body),
             extent,
-            body if header.codec == CODEC_NONE else None,
+            body if header.codec == CODEC_NONE and not header.columns & ~KNOWN_COLUMNS else None,
         )
 
     def headers(self, position: int, end: int) -> Iterator[BatchHeader]:
@@ -172,7 +189,7 @@ class Segment:
         chunk = 1 << 20
         at = position + 1
         while at + HEADER_SIZE <= end:
-            data = os.pread(self.fd, min(chunk, end - at), at)
+            data = self._pread(min(chunk, end - at), at)
             if len(data) < HEADER_SIZE:
                 return None
             found = find_magic(data, 0)

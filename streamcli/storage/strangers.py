@@ -11,9 +11,17 @@ from collections.abc import Callable, Mapping
 
 from streamcli.storage import layout
 
-_ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.BENCH_LOCK, layout.TOPICS, layout.GROUPS)
+_ROOT = (layout.FORMAT_FILE, layout.LOCK, layout.BENCH_LOCK, layout.TOPICS, layout.GROUPS, layout.MIRRORS)
 _TOPIC = (layout.CONFIG_FILE,)
-_PARTITION = (layout.LOCK, layout.CHECKPOINT, layout.CLEAN_LOCK, layout.LOG_START, layout.SIZES)
+_PARTITION = (
+    layout.LOCK,
+    layout.CHECKPOINT,
+    layout.CLEAN_LOCK,
+    layout.LOG_START,
+    layout.PRODUCERS,
+    layout.SIZES,
+    layout.HOLD,
+)
 _GROUP = (layout.LOCK, layout.GENERATION_FILE, layout.COMMITS_FILE, layout.MEMBERS, layout.LEASES)
 
 
@@ -67,8 +75,13 @@ def _is_topic(entry: os.DirEntry[str]) -> bool:
     """With a config, or with partitions: then the config was removed, and that is told otherwise."""
     if not _is_named_directory(entry):
         return False
-    has_config = os.path.lexists(os.path.join(entry.path, layout.CONFIG_FILE))
-    return has_config or any(map(layout.is_partition_name, _names(entry.path)))
+    try:
+        os.lstat(os.path.join(entry.path, layout.CONFIG_FILE))
+    except FileNotFoundError:
+        return any(map(layout.is_partition_name, _names(entry.path)))
+    except OSError:  # it may not be looked into: what is there cannot be told
+        return True
+    return True
 
 
 def _is_group(entry: os.DirEntry[str]) -> bool:

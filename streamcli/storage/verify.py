@@ -7,7 +7,7 @@ is no problem. What recovery deals with by itself (a torn tail, what a power cut
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streamcli.record.batch import RecordBatch
@@ -22,16 +22,17 @@ from streamcli.storage.layout import SegmentName
 from streamcli.storage.log import Log
 from streamcli.storage.log_start import read_log_start
 from streamcli.storage.lookup import leads
+from streamcli.storage.producer_state import has_producers, read_producers
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import DAMAGED, UNKNOWN
 
-LOG, INDEX, CHECKPOINT, LOG_START = "log", "index", "checkpoint", "log-start"
+LOG, INDEX, CHECKPOINT, LOG_START, PRODUCERS = "log", "index", "checkpoint", "log-start", "producers"
 
 _LOOKS = 5
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong. part: LOG, INDEX, CHECKPOINT or LOG_START; position, length: bytes in the file at `path`, None where
+    """One thing that is wrong. part: LOG, INDEX, CHECKPOINT, LOG_START or PRODUCERS; position, length: bytes in the file at `path`, None where
     unknown; first <= offset < next_offset cannot be read, None where none or unknown."""
 
     part: str
@@ -44,14 +45,15 @@ class Problem(NamedTuple):
 
 
 class PartitionCheck:
-    """One pass over a partition up to its end as it was at the start.
+    """One pass over a partition up to its end as it was at the start. on_read: told how many bytes were read, of each batch.
 
     Iterate over `problems`; then records, batches and size (their bytes) say what was right, lost how many records repair
     gave up earlier, unread why of how many batches the checksums alone were checked: those that cannot be taken apart here.
     """
 
-    def __init__(self, partition_directory: str) -> None:
+    def __init__(self, partition_directory: str, on_read: Callable[[int], None] = lambda _: None) -> None:
         self._directory = partition_directory
+        self._on_read = on_read
         self.records = self.batches = self.size = self.lost = 0
         self.unread: dict[str, int] = {}
         self._index: _IndexCheck | None = None
@@ -81,7 +83,7 @@ class PartitionCheck:
         """The problems of the log from `offset` on, and of the checkpoint. until: (segment, position) to go no further than."""
         log = Log(self._directory)
         checkpoint, problem = _read_checkpoint(self._directory)
-        yield from filter(None, (_log_start_problem(self._directory), problem))
+        yield from filter(None, (_log_start_problem(self._directory), _producers_problem(self._directory), problem))
         self._start = log.start()
         tail = log.tail()
         if checkpoint is None or not durable.is_this_boot(checkpoint.boot_id):
@@ -123,6 +125,7 @@ class PartitionCheck:
             self.records += header.record_count
             self.batches += 1
             self.size += header.end - header.position
+            self._on_read(header.end - header.position)
             if (
                 checkpoint is not None
                 and (name, header.end) == (SegmentName.of(checkpoint.segment), checkpoint.position)
@@ -216,6 +219,13 @@ def _log_start_problem(directory: str) -> Problem | None:
             LOG_START, "the log start offset's file is damaged: what lies before the log counts as missing", path
         )
     return None
+
+
+def _producers_problem(directory: str) -> Problem | None:
+    if not has_producers(directory) or read_producers(directory) is not None:
+        return None
+    reason = "the file of producers is damaged: what was removed of their records may be appended again"
+    return Problem(PRODUCERS, reason, os.path.join(directory, layout.PRODUCERS))
 
 
 def _read_checkpoint(directory: str) -> tuple[Checkpoint | None, Problem | None]:
