@@ -8,9 +8,12 @@ from pathlib import Path
 import streamcli
 
 ROOT = Path(streamcli.__file__).parent
-LAYERS = ("cli", "engine", "groups", "storage", "record")
+LAYERS = ("cli", "library", "mirror", "kafka", "engine", "groups", "storage", "record")
 MAY_IMPORT = {
-    "cli": set(LAYERS),
+    "cli": {"cli", "mirror", "kafka", "engine", "groups", "storage", "record"},
+    "library": {"library", "engine", "groups", "storage", "record"},
+    "mirror": {"mirror", "kafka", "engine", "groups", "storage", "record"},
+    "kafka": {"kafka", "engine", "groups", "storage", "record"},
     "engine": {"engine", "groups", "storage", "record"},
     "groups": {"groups", "storage", "record"},
     "storage": {"storage", "record"},

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 PYTHON = [sys.executable, "-c", "pass"]
@@ -44,13 +45,15 @@ def settle() -> None:
     os.sync()
 
 
-def run(words: list[str], *, line: bytes = b"") -> Finished:
+def run(
+    words: list[str], *, line: bytes = b"", cwd: str | None = None, env: Mapping[str, str] | None = None
+) -> Finished:
     """Run a command with `line` (little enough for a pipe) as its input, and wait for it."""
     readable, writable = os.pipe()
     os.write(writable, line)
     os.close(writable)
     started = time.perf_counter()
-    with subprocess.Popen(words, stdin=readable, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(words, stdin=readable, stdout=subprocess.PIPE, cwd=cwd, env=env) as process:
         os.close(readable)
         assert process.stdout is not None
         output = process.stdout.read()

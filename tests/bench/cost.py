@@ -19,7 +19,7 @@ from typing import Any
 from streamcli.cli.values import format_size, parse_size
 from tests.bench.commands import CommandFailed, start_python_as_installed
 from tests.bench.cost_cases import Place, compare, make_log, many_topics, without_indexes
-from tests.bench.report import machine
+from tests.bench.machine import machine
 from tests.bench.sparse_log import Shape
 
 _LOGS = ["5x2M", "500x2M", "10000x2M", "20x1G"]

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from access_log import LINE
-from commands import CommandFailed
+from tests.bench.access_log import LINE
+from tests.bench.commands import CommandFailed
+from tests.bench.place import Place
 
 _WARM_UP = 20
 _WARM_UP_RATE = 1000
@@ -19,11 +20,11 @@ _PATIENCE = 60.0
 
 
 @contextmanager
-def pipeline(writer: list[str], reader: list[str]) -> Iterator[tuple[int, int]]:
+def pipeline(place: Place, writer: str, reader: str) -> Iterator[tuple[int, int]]:
     """Both processes running, as (the descriptor to write lines to, the one they come back on)."""
     with (
-        subprocess.Popen(reader, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as reading,
-        subprocess.Popen(writer, stdin=subprocess.PIPE) as writing,
+        place.start(reader, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as reading,
+        place.start(writer, stdin=subprocess.PIPE) as writing,
     ):
         assert writing.stdin is not None
         assert reading.stdout is not None
@@ -44,7 +45,10 @@ def latencies(ends: tuple[int, int], rate: int, count: int) -> list[int]:
 
 
 class RoundTrip:
-    """One thread sends and receives, so that neither waits for the other's turn at the interpreter."""
+    """One thread sends and receives, so that neither waits for the other's turn at the interpreter.
+
+    Lines that are due are written together, each with the time of that write.
+    """
 
     def __init__(self, write_fd: int, read_fd: int) -> None:
         self._write_fd = write_fd
@@ -54,9 +58,13 @@ class RoundTrip:
 
     def measure(self, rate: int, count: int) -> list[int]:
         started = time.monotonic_ns()
-        for number in range(count):
-            self._receive_until(started + number * 1_000_000_000 // rate)
-            os.write(self._write_fd, b"%0*d\n" % (LINE - 1, time.monotonic_ns()))
+        sent = 0
+        while sent < count:
+            self._receive_until(started + sent * 1_000_000_000 // rate)
+            due = (time.monotonic_ns() - started) * rate // 1_000_000_000 + 1
+            lines = min(due, count) - sent
+            os.write(self._write_fd, b"%0*d\n" % (LINE - 1, time.monotonic_ns()) * lines)
+            sent += lines
         while len(self._taken) < count:
             if not self._receive(_PATIENCE):
                 raise CommandFailed(f"{count - len(self._taken)} of {count} records did not come back")

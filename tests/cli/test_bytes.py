@@ -158,11 +158,10 @@ def test_a_missing_file_is_refused_before_anything_is_read(tmp_path, log_directo
     assert not log_directory.exists()
 
 
-def test_a_directory_as_file_is_named_after_what_came_before_it(tmp_path) -> None:
-    file, directory = tmp_path / "file", tmp_path / "directory"
+def test_a_file_that_cannot_be_read_is_named_after_what_came_before_it(tmp_path) -> None:
+    file, unreadable = tmp_path / "file", "/proc/self/mem"
     file.write_bytes(b"a\n")
-    directory.mkdir()
-    message = refused(8, "produce", "t", str(file), str(directory))
-    assert str(directory) in message
+    message = refused(8, "produce", "t", str(file), unreadable)
+    assert f"cannot read {unreadable}" in message
     assert durable(message) == 1
     assert ok("consume", "t") == b"a\n"

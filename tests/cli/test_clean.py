@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from streamcli.engine.produce import SYNC_NONE, Producer
+from streamcli.engine.produce import Producer
+from streamcli.engine.syncing import SYNC_NONE
 from streamcli.record.batch import Columns
 from streamcli.storage.directory import LogDirectory
 from tests.support.command import ok, refused, run, started

@@ -203,33 +203,6 @@ def test_version() -> None:
     assert re.fullmatch(rb"streamcli \d+\.\d+\.\d+\n", ok("--version"))
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts(shell: str) -> None:
-    assert b"_STREAMCLI_COMPLETE" in ok("completion", shell)
-
-
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        ("streamcli pro", {"produce"}),
-        ("streamcli topics ", {"create", "list", "describe", "alter", "delete", "clean", "trim"}),
-        ("streamcli consume cl", {"clicks", "clocks"}),
-        ("streamcli consume --fol", {"--follow"}),
-        ("streamcli consume clicks -p ", {"0", "1", "2"}),
-        ("streamcli topics delete clo", {"clocks"}),
-        ("streamcli completion ", {"bash", "zsh", "fish"}),
-        ("streamcli bench ", {"produce", "consume", "latency"}),
-    ],
-)
-def test_completion_offers_what_there_is(typed: str, offered: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    ok("topics", "create", "clicks", "-p", "3")
-    ok("topics", "create", "clocks", "orders")
-    monkeypatch.setenv("_STREAMCLI_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", typed)
-    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
-    assert set(ok().decode().split()) == offered
-
-
 def test_the_table_of_statuses_agrees_with_the_errors() -> None:
     classes = [found for _, found in inspect.getmembers(errors, inspect.isclass) if found.__module__ == errors.__name__]
     assert {found.status for found in classes} == set(errors.EXIT_STATUSES) - {0}

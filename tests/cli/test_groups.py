@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from streamcli.storage.directory import LogDirectory
 from tests.support.command import finish, ok, refused, run, started
 from tests.support.groups import described, offsets, wait_for_members
 from tests.support.tree import contents
-from tests.support.waiting import read_lines, wait_until
+from tests.support.waiting import DEADLINE, read_lines, wait_until
 
 LINES = b"".join(b"line %d\n" % number for number in range(10))
 
@@ -36,6 +38,24 @@ def test_list_names_the_groups_in_order(group: Path) -> None:  # noqa: ARG001
     assert ok("groups", "list") == b"a\ng\n"
     found = [json.loads(line) for line in ok("groups", "list", "--json").splitlines()]
     assert found == [{"group": "a", "members": [], "lag": 0}, {"group": "g", "members": [], "lag": 6}]
+
+
+# The first time the names are asked for, `a` is among them: a group that is no more when it is looked at.
+WITH_ONE_THAT_GOES = """
+from streamcli.cli.main import main
+from streamcli.engine.directory_groups import DirectoryGroups
+names, gone = DirectoryGroups.names, ["a"]
+DirectoryGroups.names = lambda groups: [*(gone.pop() for _ in gone[:]), *names(groups)]
+main()
+"""
+
+
+@pytest.mark.parametrize("words", [["list", "--json"], ["describe", "--all", "--json"]])
+def test_a_group_that_is_deleted_while_all_are_listed_is_left_out(group: Path, words: list[str]) -> None:  # noqa: ARG001
+    command = [sys.executable, "-c", WITH_ONE_THAT_GOES, "groups", *words]
+    done = subprocess.run(command, capture_output=True, timeout=DEADLINE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [json.loads(line)["group"] for line in done.stdout.splitlines()] == ["g"]
 
 
 def test_no_directory_no_groups(log_directory: Path) -> None:

@@ -77,8 +77,8 @@ def test_an_undo_finds_what_to_go_back_to_however_many_partitions_there_are() ->
 
 def test_wait_waits_for_a_run_that_has_committed_nothing_yet() -> None:
     ok("produce", "t", stdin=b"1\n2\n")
+    os.mkfifo("fifo")
     with started("consume", "t", "-g", "g", "--", "sh", "-c", "read line; cat fifo") as consumer:
-        os.mkfifo("fifo")
         wait_until(lambda: b'"lag":2' in run("groups", "list", "--json").out, "the run to have begun")
         assert run("groups", "wait", "g", "--timeout", "10ms").status == 7
         with started("groups", "wait", "g") as waiting:
@@ -136,11 +136,13 @@ def test_commit_needs_a_group() -> None:
 def test_a_time_limit_holds_for_a_command_whose_errors_nobody_reads() -> None:
     ok("produce", "t", stdin=b"1\n")
     ok("topics", "create", "dead")
-    script = "echo $$ > pid; exec yes >&2"
-    words = ["consume", "t", "-q", "-g", "g", "--timeout", "200ms", "--retries", "5", "--backoff", "1h"]
+    script = "echo $$ >> pids; exec yes >&2"  # one that is ended before it has said so is tried again
+    words = ["consume", "t", "-q", "-g", "g", "--timeout", "200ms", "--retries", "1000", "--backoff", "1ms"]
     process = subprocess.Popen([*STREAMCLI, *words, "--", "sh", "-c", script], stderr=subprocess.PIPE)
     try:
-        pid = wait_until(lambda: Path("pid").exists() and Path("pid").read_text().strip(), "the command to run")
+        pids = Path("pids")
+        wait_until(lambda: pids.exists() and b"\n" in pids.read_bytes(), "the command to run")
+        pid = pids.read_text().splitlines()[0]
         wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the command to be ended")
     finally:
         process.kill()

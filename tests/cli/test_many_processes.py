@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import finish, ok, run, started
-from tests.support.waiting import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, is_ready, wait_until
 
 PRODUCERS = 16
 LINES = 400
@@ -90,6 +90,9 @@ class Victim:
         self.fed += lines
         self.process.stdin.write(b"".join(line + b"\n" for line in lines))
 
+    def has_acknowledged(self) -> bool:
+        return is_ready(self.process.stdout.fileno(), 0)
+
     def kill(self) -> dict[tuple[int, int], bytes]:
         """Kill it, and return what it had acknowledged: (partition, offset) -> line."""
         self.process.kill()
@@ -119,6 +122,7 @@ def test_followers_see_one_log_while_producers_are_killed(partitions: int, seed:
                 wait_until(lambda seen=seen: followed.stat().st_size > seen, "the follower to see something new")
             promised |= victims.pop(rng.randrange(len(victims))).kill()
             victims.append(Victim(stack, number))
+        wait_until(lambda: any(victim.has_acknowledged() for victim in victims), "a line to be acknowledged")
         for victim in victims:
             promised |= victim.kill()
         last = run("produce", "t", "-k", "the last", stdin=line_of(99, 0, 64) + b"\n")

@@ -274,3 +274,8 @@ def test_a_topic_whose_config_is_damaged(log_with_a_record: Path) -> None:
         path.write_text(text)
         for command in EVERY_COMMAND[:4]:
             assert str(path) in refused(1, *command, stdin=b"y\n")
+
+
+@pytest.mark.parametrize("command", ["produce", "consume", "table"])
+def test_two_delimiters(command: str) -> None:
+    assert "-D and -0 each say" in refused(2, command, "t", "-D", "x", "-0")

@@ -104,6 +104,15 @@ def test_signals_end_a_wait_for_a_lock(log_directory: Path) -> None:
     assert ok("consume", "t") == b"1\n"
 
 
+def test_a_signal_while_an_error_is_told_is_no_traceback() -> None:
+    program = (
+        "import os, signal, sys; from streamcli.cli import main; sys.argv = ['streamcli', 'nonsense'];"
+        "main.complain = lambda text: os.kill(os.getpid(), signal.SIGTERM); main.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=False)
+    assert (done.returncode, done.stderr) == (143, b"")
+
+
 def unread(process: subprocess.Popen[bytes]) -> int:
     """Bytes in a process's standard input that it has not read."""
     return struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, b"0000"))[0]
@@ -130,7 +139,7 @@ def test_listings_into_a_closed_pipe(command: str) -> None:
 @pytest.mark.parametrize("command", ["consume t", "consume -f t", "tail t", "topics list", "topics describe t"])
 def test_a_closed_standard_output_is_an_error_without_traceback(command: str) -> None:
     ok("produce", "t", stdin=b"x\n")
-    done = shell(f"streamcli {command} >&-")
+    done = shell(f"PYTHONUNBUFFERED= streamcli {command} >&-")
     assert done.returncode == 1
     assert done.stderr.startswith(b"streamcli: ")
     assert len(done.stderr.splitlines()) == 1
@@ -172,9 +181,9 @@ def test_all_three_closed_and_a_file_as_input(tmp_path) -> None:
 @pytest.mark.parametrize("command", ["consume t", "topics list", "tail t", "consume t --json"])
 def test_a_full_device_as_standard_output_is_an_error(command: str) -> None:
     ok("produce", "t", stdin=b"x\n")
-    done = shell(f"streamcli {command} > /dev/full")
+    done = shell(f"PYTHONUNBUFFERED= streamcli {command} > /dev/full")  # else print() itself fails, and names no file
     assert done.returncode == 1
-    assert b"No space" in done.stderr
+    assert b"No space left on device (standard output): " in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -183,3 +192,13 @@ def test_acknowledgements_to_a_full_device_are_an_error_with_a_count(flag: str) 
     done = shell(f"printf 'a\\nb\\n' | streamcli produce t {flag} > /dev/full")
     assert done.returncode == 8
     assert durable(done.stderr.decode()) == ok("consume", "t").count(b"\n")
+
+
+@pytest.mark.parametrize("command", ["consume t", "topics list"])
+def test_a_closed_standard_output_is_named(command: str) -> None:
+    ok("produce", "t", stdin=b"x\n")
+    done = shell(f"PYTHONUNBUFFERED= streamcli {command} >&-")
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [b"streamcli: Bad file descriptor (standard output): it is closed: give one, as in > FILE"],
+    )

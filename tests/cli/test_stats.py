@@ -14,9 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamcli.cli.manual_json import OBJECTS
 from streamcli.cli.prometheus import GAUGE, Family, Sample, exposition
+from streamcli.engine.directory_stock import DirectoryStock
+from streamcli.engine.stats import Appended
+from streamcli.record.errors import CorruptData
 from tests.security.forked import ok, run
 from tests.support.command import finish, started
+from tests.support.json_fields import check_fields
 from tests.support.waiting import DEADLINE
 
 
@@ -138,6 +143,19 @@ def test_what_cannot_be_read_hides_nothing_else(log_directory: Path) -> None:
             "streamcli: group g",
         ]
         assert b'"b"' in result.out
+
+
+def test_what_came_lately_is_null_where_damage_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> Appended:
+        raise CorruptData("no batch here", "0.log", 0)
+
+    ok("produce", "t", stdin=b"1\n")
+    monkeypatch.setattr(DirectoryStock, "appended", damaged)
+    result = run("stats", "--json")
+    assert (result.status, result.err.startswith("streamcli: what came to t is left out: ")) == (6, True)
+    topic = json.loads(result.out.splitlines()[0])
+    assert (topic["records"], topic["last_minute"], topic["last_hour"]) == (1, None, None)
+    check_fields([topic], OBJECTS["stats, of a topic"], "stats")
 
 
 def test_what_is_refused() -> None:

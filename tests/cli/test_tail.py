@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.support.command import ok, refused, started
 from tests.support.terminal import on_terminal
-from tests.support.waiting import read_lines, read_now
+from tests.support.waiting import DEADLINE, read_lines, read_now
 
 T0 = 1_700_000_000_000
 CONTROL_SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -210,3 +211,91 @@ def test_shapes_on_a_terminal_are_as_asked() -> None:
     ok("produce", "t", stdin=b"v\n")
     with on_terminal("tail", "t", "-F", "%s!\\n") as terminal:
         assert terminal.finish() == (0, b"v!\r\n")
+
+
+def test_a_line_is_cut_to_the_width_that_the_terminal_has_by_then() -> None:
+    ok("produce", "t", stdin=b"x" * 500 + b"\n")
+    with on_terminal("tail", "-f", "t", columns=80) as terminal:
+        terminal.see(lambda shown: b"xxx" in shown and b"\n" in shown)
+        terminal.resize(50)
+        ok("produce", "t", stdin=b"y" * 500 + b"\n")
+        shown = terminal.see(lambda shown: b"yyy" in shown and shown.endswith(b"\n"))
+    assert [len(line) for line in shown_lines(shown)] == [80, 50]
+
+
+def test_a_dumb_terminal_gets_characters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    ok("produce", "t", "-k", "k", stdin=b'{"a": 1}\n')
+    with on_terminal("tail", "t") as terminal:
+        status, shown = terminal.finish()
+    assert (status, shown.endswith(b' t 0:0 k {"a": 1}\r\n')) == (0, True)
+    assert b"\x1b" not in shown
+
+
+def test_a_terminal_whose_encoding_has_not_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    ok("produce", "t", stdin="日本\n".encode())
+    with on_terminal("tail", "t") as terminal:
+        status, shown = terminal.finish()
+    assert status == 0
+    assert shown_lines(shown)[0].endswith("\\u65e5\\u672c")
+
+
+def test_a_flood_is_skipped_on_a_terminal_and_the_newest_shown(tmp_path: Path) -> None:
+    flood = tmp_path / "flood"
+    flood.write_bytes(b"".join(b"%06d\n" % n for n in range(100_000)))  # a file, which comes at once
+    ok("produce", "t", stdin=b"first\n")
+    with on_terminal("tail", "-f", "t") as terminal:
+        terminal.see(lambda shown: b"first" in shown)
+        ok("produce", "t", str(flood))
+        shown = terminal.see(lambda shown: b"m099999" in shown and shown.endswith(b"\n"))
+    lines = shown_lines(shown)[1:]
+    skipped = [int(line.split()[1].replace(",", "")) for line in lines if line.startswith("... ")]
+    records = [int(line.split()[-1]) for line in lines if not line.startswith("... ")]
+    assert sum(skipped) + len(records) == 100_000
+    assert records == sorted(records)
+    assert len(records) < 10_000
+
+
+def test_a_burst_is_shown_whole() -> None:
+    ok("produce", "t", stdin=b"first\n")
+    with on_terminal("tail", "-f", "t") as terminal:
+        terminal.see(lambda shown: b"first" in shown)
+        ok("produce", "t", stdin=b"".join(b"%d\n" % n for n in range(500)))
+        shown = terminal.see(lambda shown: b"m499\r\n" in shown)
+    assert [int(line.split()[-1]) for line in shown_lines(shown)[1:]] == list(range(500))
+
+
+@pytest.mark.parametrize("flags", [["-n", "3000"], ["--since", "1h"]])
+def test_nothing_that_was_asked_for_is_skipped(flags: list[str]) -> None:
+    ok("produce", "t", stdin=b"".join(b"%d\n" % n for n in range(3000)))
+    with on_terminal("tail", "t", *flags) as terminal:
+        status, shown = terminal.finish()
+    assert status == 0
+    assert [int(line.split()[-1]) for line in shown_lines(shown)] == list(range(3000))
+
+
+def test_a_flood_in_a_pipe_comes_whole() -> None:
+    ok("produce", "t", stdin=b"first\n")
+    with started("tail", "-f", "t") as follower:
+        read_lines(follower.stdout, 1)
+        ok("produce", "t", stdin=b"".join(b"%d\n" % n for n in range(100_000)))
+        assert read_lines(follower.stdout, 100_000) == [b"%d" % n for n in range(100_000)]
+
+
+def test_one_ctrl_c_is_enough_while_the_terminal_takes_nothing() -> None:
+    ok("produce", "t", stdin=b"".join(b"%0100d\n" % n for n in range(3000)))
+    with on_terminal("tail", "-n", "3000", "t") as terminal:
+        terminal.see(lambda shown: len(shown) > 1000)
+        terminal.process.send_signal(2)
+        assert terminal.process.wait(DEADLINE) == 130
+
+
+def test_topics_in_columns_with_a_colour_each() -> None:
+    for topic in ("orders", "a", "clicks"):
+        ok("produce", topic, stdin=b"v\n")
+    with on_terminal("tail", "*") as terminal:
+        _, shown = terminal.finish()
+    assert [line[13:] for line in shown_lines(shown)] == ["orders 0:0 v", "a      0:0 v", "clicks 0:0 v"]
+    colours = re.findall(rb"\x1b\[(3[1-6])m (?:orders|a|clicks)", shown)
+    assert len(set(colours)) == 3

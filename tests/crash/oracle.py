@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from streamcli.engine.consume import merged, start_reads, topic_sources
 from streamcli.engine.group import BoundedConsumer, GroupEvents, GroupRequest
 from streamcli.engine.group_admin import group_names, open_group
-from streamcli.engine.produce import SYNC_BATCH, Producer
+from streamcli.engine.produce import Producer
+from streamcli.engine.syncing import SYNC_BATCH
 from streamcli.engine.verify import Verification
 from streamcli.groups.assignment import TopicPartition
 from streamcli.record.batch import Columns

@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from streamcli.engine import produce as produce_module
+from streamcli.engine import syncing
 from streamcli.engine.group_admin import group_names, open_group
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, SYNC_NONE
+from streamcli.engine.syncing import SYNC_BATCH, SYNC_EXIT, SYNC_NONE
 from streamcli.groups import journal
 from tests.crash.oracle import read_partition
 from tests.crash.recorded_session import Session, columns, fail
@@ -37,7 +37,7 @@ def produce_sync_exit(recorder: Recorder) -> None:
     producer = session.producer(TOPIC, SYNC_EXIT)
     for number in range(5):
         session.append(producer, TOPIC, 0, 20 * (number + 1))
-    produce_module.SYNC_INTERVAL = 0.0
+    syncing.SYNC_INTERVAL = 0.0
     for _ in range(2):
         session.append(producer, TOPIC, 0, 15)
         producer.tick()
@@ -45,7 +45,7 @@ def produce_sync_exit(recorder: Recorder) -> None:
         while producer.durable < producer.appended - 15:
             producer.tick()
         recorder.note("appended", topic=TOPIC, partition=0, end=producer.durable)
-    produce_module.SYNC_INTERVAL = 1.0
+    syncing.SYNC_INTERVAL = 1.0
     for _ in range(4):
         session.append(producer, TOPIC, 0, 25)
     producer.finish()

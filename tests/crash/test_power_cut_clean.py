@@ -4,7 +4,6 @@ and cleaning again comes to its end."""
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,14 @@ import pytest
 
 from streamcli.cli.main import run
 from streamcli.engine.consume import merged, start_reads, topic_sources
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
+from streamcli.engine.produce import Producer
+from streamcli.engine.syncing import SYNC_BATCH, SYNC_EXIT
 from streamcli.engine.verify import Verification
 from streamcli.record.batch import Columns
 from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
-from tests.crash.disk_model import Disk, digest, make_real
+from tests.crash.disk_model import Disk
+from tests.crash.examined_states import examine_states
 from tests.crash.oracle import ALL, LOCK_TIMEOUT
 from tests.crash.power_cut_choices import at_random, systematic
 from tests.crash.recorded_session import Session, fail
@@ -230,19 +231,4 @@ def test_cleaning_loses_nothing_in_a_power_cut(scenario: Callable[[Recorder], No
     disk = Disk(trace := record(root, place / "trace", scenario, boot_id="1" * 36))
     choices = [choice for point in disk.points() for choice in systematic(disk, point)]
     choices = choices[:: max(1, len(choices) // STATES)] + [at_random(disk, seed) for seed in range(STATES)]
-    seen: set[tuple[bytes, int]] = set()
-    broken = []
-    for choice in choices:
-        tree = disk.state(choice)
-        notes = [line for line in trace[: choice.point] if "note" in line]
-        if (mark := (digest(tree), len(notes))) in seen:
-            continue
-        seen.add(mark)
-        make_real(tree, place / "state")
-        try:
-            examine(place / "state" / "log", notes)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is what a user would meet
-            broken.append(f"cut after line {choice.point}, {choice.label}: {type(error).__name__}: {error}")
-        shutil.rmtree(place / "state")
-    assert not broken, f"{len(broken)} of {len(seen)} states:\n" + "\n".join(broken[:20])
-    print(f"{scenario.__name__}: {len(seen)} states")
+    print(f"{scenario.__name__}: {examine_states(trace, disk, choices, place, examine)} states")

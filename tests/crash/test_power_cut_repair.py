@@ -11,15 +11,17 @@ import pytest
 
 from streamcli.engine.consume import merged, start_reads, topic_sources
 from streamcli.engine.group_admin import open_group
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
+from streamcli.engine.produce import Producer
 from streamcli.engine.repair import Repairs
+from streamcli.engine.syncing import SYNC_BATCH, SYNC_EXIT
 from streamcli.engine.verify import Verification
 from streamcli.record.errors import CorruptData
 from streamcli.record.lost import LostRecords
 from streamcli.storage import layout
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.segment import Segment
-from tests.crash.disk_model import Disk, digest, make_real
+from tests.crash.disk_model import Disk
+from tests.crash.examined_states import examine_states
 from tests.crash.oracle import ALL, LOCK_TIMEOUT
 from tests.crash.power_cut_choices import at_random, systematic
 from tests.crash.recorded_session import Session, columns
@@ -217,19 +219,6 @@ def test_repair_loses_nothing_in_a_power_cut(name: str, place: Path) -> None:
     disk = Disk(trace)
     choices = [choice for point in disk.points() for choice in systematic(disk, point)]
     choices += [at_random(disk, seed) for seed in range(STATES)]
-    seen: set[tuple[bytes, int]] = set()
-    broken = []
-    for choice in choices[:: max(1, len(choices) // (8 * STATES))]:
-        tree = disk.state(choice)
-        notes = [line for line in trace[: choice.point] if "note" in line]
-        if (mark := (digest(tree), len(notes))) in seen:
-            continue
-        seen.add(mark)
-        make_real(tree, place / "state")
-        try:
-            examine(place / "state" / "log", name, notes)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is what a user would meet
-            broken.append(f"cut after line {choice.point}, {choice.label}: {type(error).__name__}: {error}")
-        shutil.rmtree(place / "state")
-    assert not broken, f"{len(broken)} of {len(seen)} states:\n" + "\n".join(broken[:20])
-    print(f"repair of {name}: {len(seen)} states")
+    choices = choices[:: max(1, len(choices) // (8 * STATES))]
+    count = examine_states(trace, disk, choices, place, lambda path, notes: examine(path, name, notes))
+    print(f"repair of {name}: {count} states")

@@ -12,7 +12,7 @@ from tests.support.command import ok
 
 def squeezed(text: str) -> str:
     """Without the line breaks and indents that help puts in."""
-    return re.sub(r"\s+", " ", text)
+    return re.sub(r"\s+", " ", re.sub(r"(?<=\w-)\n +", "", text))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

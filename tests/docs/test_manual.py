@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from streamcli.cli import manual
-from streamcli.cli.commands import COMMANDS
+from streamcli.cli.commands import COMMANDS, GROUPS
+from streamcli.cli.defaults import common_flags, variable
 from streamcli.record.errors import EXIT_STATUSES
 from tests.docs.project import MAN, ROOT
 from tests.support.waiting import DEADLINE
@@ -67,8 +68,8 @@ def words_of(page: str) -> str:
 
 def test_the_committed_pages_are_what_the_declarations_make(tmp_path: Path) -> None:
     manual.write_pages(str(tmp_path))
-    made = {path.name: path.read_bytes() for path in tmp_path.glob("*.1")}
-    committed = {path.name: path.read_bytes() for path in MAN.glob("*.1")}
+    made = {path.name: path.read_bytes() for path in tmp_path.glob("*.[15]")}
+    committed = {path.name: path.read_bytes() for path in MAN.iterdir() if path.suffix == ".1" or path.name in made}
     assert sorted(committed) == sorted(made)
     differing = [name for name in made if made[name] != committed[name]]
     assert differing == [], "make them again: python -m streamcli.cli.manual man"
@@ -119,6 +120,16 @@ def test_a_commands_page_has_all_that_belongs_in_it(name: str) -> None:
     assert command.examples, f"{name} has no example"
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_groups_page_has_an_example_of_each_command(group: str) -> None:
+    page = words_of((MAN / f"{manual.page_name(group)}.1").read_text())
+    titles = re.findall(r"^\.SH (.*)$", page, re.MULTILINE)
+    assert titles == ["NAME", "SYNOPSIS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"]
+    for name, command in COMMANDS.items():
+        if name.startswith(group + " "):
+            assert f".EX\n{command.examples[0][0]}\n.EE" in page
+
+
 def test_exit_statuses_agree_with_the_code() -> None:
     page = words_of((MAN / "streamcli.1").read_text())
     statuses = page.partition(".SH EXIT STATUS\n")[2].partition(".SH")[0]
@@ -130,11 +141,13 @@ def test_environment_variables_are_those_that_the_code_reads() -> None:
     source = "".join(path.read_text() for path in (ROOT / "streamcli").rglob("*.py") if path.name != "manual.py")
     read = set(re.findall(r'environ(?:\.get)?[(\[]"(\w+)"', source))
     set_by_a_shell = {name for name in read if name.startswith(("_", "COMP_"))}
-    documented = {name for name, _ in manual.ENVIRONMENT} - {"NO_COLOR"}  # read by rich
-    assert documented == read - set_by_a_shell
+    documented = {name for names, _ in manual.ENVIRONMENT for name in names.split(", ")}
+    by_option = {variable(name) for name in common_flags(COMMANDS["produce"])}
+    assert documented == (read - set_by_a_shell) | by_option
 
 
 def test_the_wheel_installs_every_page() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
-    assert shared == {f"man/{name}": f"share/man/man{name[-1]}/{name}" for name in PAGES}
+    pages = {source: target for source, target in shared.items() if source.startswith("man/")}
+    assert pages == {f"man/{name}": f"share/man/man{name[-1]}/{name}" for name in PAGES}

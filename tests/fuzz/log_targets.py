@@ -27,7 +27,7 @@ SEGMENT = f"{0:020d}{layout.SEGMENT_SUFFIX}"
 INDEX = f"{0:020d}{layout.INDEX_SUFFIX}"
 NEXT_SEGMENT = f"{1 << 40:020d}{layout.SEGMENT_SUFFIX}"
 
-RENDERERS = [render_values(b"\n"), render_json, render_format("%o %T %d %k %h %S %K\\n")]
+RENDERERS = [render_values(b"\n"), render_json(), render_format("%o %T %d %k %h %S %K\\n")]
 
 
 @cache

@@ -11,7 +11,7 @@ from contextlib import redirect_stdout, suppress
 import pytest
 
 from streamcli.cli import envelope, groups
-from streamcli.cli.context import Context
+from streamcli.cli.context import Context, Place
 from streamcli.cli.stop import StopSignals
 from streamcli.cli.values import format_time
 from streamcli.engine import group_admin
@@ -33,7 +33,8 @@ from .workspace import GROUP, NOW, TOPIC, clear_error, good_journal, read, works
 
 
 def context() -> Context:
-    return Context(workspace().path, 30, quiet=True, verbose=False, stop=StopSignals())
+    place = Place(workspace().path, None, [], None, lock_timeout=30)
+    return Context(place, quiet=True, verbose=False, stop=StopSignals())
 
 
 def config_seeds() -> list[bytes]:
@@ -90,7 +91,7 @@ def journal(mode: int, data: bytes) -> None:
     with clear_error():
         group_admin.describe_group(place.directory, place.group, NOW)
     with clear_error(), redirect_stdout(io.StringIO()):
-        groups.undo(context(), GROUP)
+        groups.undo(context(), GROUP, json=False)
         assert len(place.group.journal.read()) > len(commits)
 
 

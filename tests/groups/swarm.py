@@ -163,11 +163,12 @@ class Producers:
             assert finish(process).status == 0
 
 
-def pace(rng: random.Random, seconds: float) -> Iterator[None]:
-    """Goes on for a time, with the pauses of a load that comes in bursts."""
+def pace(rng: random.Random, seconds: float, turns: int = 0) -> Iterator[None]:
+    """Goes on for a time, and for as many turns at least, with the pauses of a load that comes in bursts."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end or turns > 0:
         yield
+        turns -= 1
         select.select([], [], [], rng.choice([0, 0.005, 0.02, 0.05]))
 
 

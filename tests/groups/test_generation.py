@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.groups.swarm import is_settled
 from tests.support.command import finish, ok, refused, run, started
 from tests.support.groups import described, offsets, owners
 from tests.support.waiting import read_lines, wait_until
@@ -58,9 +59,7 @@ def test_a_generation_damaged_while_members_run(group: Path, content: bytes | No
             file.unlink()
         else:
             file.write_bytes(content)
-        wait_until(
-            lambda: file.exists() and file.read_bytes() != content and len(owners("g")) == 2, "two owners once more"
-        )
+        wait_until(lambda: file.exists() and file.read_bytes() != content and is_settled(2, 2), "two owners once more")
         for partition in "01":
             ok("produce", "t", "-p", partition, stdin=b"d\n")
         assert read_lines(one.stdout, 1) == read_lines(two.stdout, 1) == [b"d"]

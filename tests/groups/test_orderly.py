@@ -16,6 +16,8 @@ from tests.support.waiting import DEADLINE, read_lines, wait_until
 
 PRODUCERS = 6
 SECONDS = 6.0
+TURNS = 100
+"""So many at least, however slow the machine is: more than three members leave within them, by every seed here."""
 
 
 def come_and_go(stack: ExitStack, swarm: Swarm, rng: random.Random) -> list[bytes]:
@@ -24,7 +26,7 @@ def come_and_go(stack: ExitStack, swarm: Swarm, rng: random.Random) -> list[byte
     producers = Producers(stack, "t", [["-p", str(number)] for number in range(PRODUCERS)])
     left = []
     swarm.join()
-    for _ in pace(rng, SECONDS):
+    for _ in pace(rng, SECONDS, TURNS):
         producers.feed(rng.randrange(PRODUCERS), rng.choice([1, 7, 300]))
         if rng.random() < 0.1 and len(swarm.members) > 1:
             left.append(swarm.terminate(rng.choice(swarm.members)))

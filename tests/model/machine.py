@@ -21,13 +21,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from streamcli.cli import groups
 from streamcli.cli.context import Context
+from streamcli.cli.context import Place as TopicsPlace
 from streamcli.cli.stop import StopSignals
 from streamcli.engine.alter import Alteration, alter_topic
 from streamcli.engine.clean import Cleaning
 from streamcli.engine.consume import PartitionRead, Source, find_sources, merged, start_reads
 from streamcli.engine.group import BoundedConsumer
 from streamcli.engine.group_request import GroupEvents, GroupRequest
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
+from streamcli.engine.produce import Producer
+from streamcli.engine.syncing import SYNC_BATCH, SYNC_EXIT
 from streamcli.groups.member import GroupDirectory
 from streamcli.record.batch import Columns, Record, join_column, split_column
 from streamcli.record.errors import CorruptData, NotFound, OffsetOutOfRange, StreamcliError, UsageError
@@ -244,7 +246,7 @@ class DirectoryMachine(RuleBasedStateMachine):
         try:
             if born != self.log[topic].born:
                 with pytest.raises(NotFound):
-                    producer.append(made[0])
+                    producer.append(with_keys(made[0]))
                 producer.close()
                 producer, born = self.new_producer(topic, partition), self.log[topic].born
             if self.log[topic].is_compacted:
@@ -273,7 +275,7 @@ class DirectoryMachine(RuleBasedStateMachine):
             clock=lambda: self.now,
             warn=self.warnings.append,
         )
-        made._sticky._next = (
+        made._partitioner.sticky._next = (
             self.now % made.config.partitions
         )  # it begins anywhere: here it has to be the same in each run
         return made
@@ -292,7 +294,7 @@ class DirectoryMachine(RuleBasedStateMachine):
         for placement in placements:
             assert placement.base_offset == known.partitions[placement.partition].end
             known.partitions[placement.partition].append([rows[index] for index in placement.indexes])
-        if producer._fixed is None:
+        if producer._partitioner._fixed is None:
             for index, row in enumerate(rows):
                 wanted = known.partition_for(row) if chosen is None or chosen[index] is None else chosen[index]
                 assert wanted in (None, went[index])
@@ -347,10 +349,8 @@ class DirectoryMachine(RuleBasedStateMachine):
         return header.position, header.end
 
     def reboot(self, path: str) -> None:
-        """The machine starts anew: the checkpoint is of an earlier boot, and no follower is left."""
-        for topic, partition in list(self.followers):
-            if self.directory.partition_path(topic, partition) == path:
-                self.followers.pop((topic, partition))[0].close()
+        """The machine starts anew: no process is left, and the checkpoint is of an earlier boot."""
+        self.open_again()
         known = read_checkpoint(path)
         if known is not None:
             write_checkpoint(path, known._replace(boot_id=OTHER_BOOT))
@@ -540,9 +540,9 @@ class DirectoryMachine(RuleBasedStateMachine):
             }[to]
         if any((offset or 0) > known.partitions[number].end for (_, number), offset in targets.items()):
             with pytest.raises(OffsetOutOfRange):
-                self.admin(lambda context: groups.reset(context, group, [topic], to, False))
+                self.admin(lambda context: groups.reset(context, group, [topic], to, dry_run=False, json=False))
             return
-        self.admin(lambda context: groups.reset(context, group, [topic], to, False))
+        self.admin(lambda context: groups.reset(context, group, [topic], to, dry_run=False, json=False))
         model.commit(targets)
 
     @precondition(lambda self: self.groups)
@@ -551,14 +551,15 @@ class DirectoryMachine(RuleBasedStateMachine):
         group = data.draw(st.sampled_from(sorted(self.groups)))
         if not self.groups[group].lines:
             with pytest.raises(StreamcliError, match="no commits"):
-                self.admin(lambda context: groups.undo(context, group))
+                self.admin(lambda context: groups.undo(context, group, json=False))
             return
-        self.admin(lambda context: groups.undo(context, group))
+        self.admin(lambda context: groups.undo(context, group, json=False))
         self.groups[group].undo()
 
     def admin(self, command) -> None:
         """A command about groups, its clock ours and its tables unread."""
-        context = Context(self.path, 30, quiet=True, verbose=False, stop=StopSignals())
+        place = TopicsPlace(self.path, None, [], None, lock_timeout=30)
+        context = Context(place, quiet=True, verbose=False, stop=StopSignals())
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()):
             patch.setattr(groups, "now_ms", self.tick)
             assert command(context) == 0

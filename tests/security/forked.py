@@ -13,13 +13,14 @@ from typing import NamedTuple
 from streamcli.cli import main as cli
 from streamcli.cli.commands import COMMANDS
 from tests.support.command import Result
+from tests.support.waiting import DEADLINE
 
 for _command in COMMANDS.values():  # another user need not be able to read our modules
     __import__(_command.run.partition(":")[0])
 for _module in ("streamcli.cli.consume_group", "filelock", "inotify_simple", "json", "fnmatch", "resource", "shutil"):
     __import__(_module)
 
-_PATIENCE = 30
+_PATIENCE = int(DEADLINE)
 """Seconds after which a command counts as hanging: the kernel then ends it."""
 
 
@@ -76,6 +77,8 @@ def _become_command(words: Sequence[str], streams: tuple[int, int, int], user: U
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(fd, mode, closefd=False) for fd, mode in enumerate("rww"))
         status = cli.run(list(words))
         sys.stdout.flush()
+    except cli.Stopped as stopped:  # a signal that came when all was done
+        status = stopped.status
     except BaseException:  # noqa: BLE001  # the test gets to read it
         os.write(2, traceback.format_exc().encode())
     finally:

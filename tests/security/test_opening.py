@@ -21,7 +21,14 @@ ALLOWED = {
     "groups/orphan.py": "processes, in /proc",
     "cli/produce.py": "the FILEs that the user names",
     "cli/main.py": "/dev/null",
+    "cli/looks_beside.py": "the same",
+    "cli/completion.py": "the shells' scripts, in the package",
+    "cli/defaults.py": "the config file, which may be a link",
+    "cli/config_file.py": "the same, by its descriptor",
+    "cli/doctor.py": "the shells' start-up files, in the user's home",
+    "engine/doctor.py": "the system's limits, in /proc/sys",
     "cli/manual.py": "the man pages, in the source tree",
+    "engine/properties.py": "the file of properties that the user names",
 }
 
 

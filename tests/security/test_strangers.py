@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from streamcli.storage import strangers
 from tests.security.forked import ok, run
 from tests.support.command import ok as ok_in_own_process
 
@@ -108,3 +110,15 @@ def test_what_recovery_keeps_is_no_stranger(log_directory: Path) -> None:
     assert run("produce", "t", stdin=b"b\n").status == 0
     assert len(os.listdir(segment.parent)) == 5
     ok("topics", "describe", "t")
+
+
+def test_a_topic_that_may_not_be_looked_into_is_no_stranger(
+    log_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ok("topics", "create", "t")
+
+    def refuse(path: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    assert strangers.in_topics(str(log_directory)) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from tests.security.forked import start
 
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 FORMAT = ["-F", "%t %p %o %s\\n"]
 RATE = 100
 """Records a second that each producer appends."""
@@ -120,6 +122,14 @@ class Crowd:
     def signal_all(self, signum: int) -> None:
         for pid in self._running:
             os.kill(pid, signum)
+
+    def all_heed(self, signum: int) -> bool:
+        """Whether all that run have taken the signal over: before that it would end them as it ends any process."""
+        for pid in self._running:
+            caught = re.search(r"^SigCgt:\t([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+            if caught and not int(caught[1], 16) >> (signum - 1) & 1 and os.waitid(os.P_PID, pid, ENDED) is None:
+                return False
+        return True
 
     def running(self, roles: list[Role]) -> int:
         """How many processes of these roles run."""

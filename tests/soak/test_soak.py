@@ -68,5 +68,6 @@ def end(crowd: Crowd) -> None:
         return all(run("groups", "wait", group, "--timeout", "1ms").status == 0 for group in ("work", "jobs", "cron"))
 
     wait_until(until(drained, crowd), "the groups to catch up", PATIENCE)
+    wait_until(until(lambda: crowd.all_heed(signal.SIGTERM), crowd), "the last to have begun", PATIENCE)
     crowd.signal_all(signal.SIGTERM)
     wait_until(until(lambda: crowd.running(OTHERS) == 0, crowd), "all to stop", PATIENCE)

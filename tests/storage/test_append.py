@@ -140,7 +140,7 @@ def test_a_sync_is_noted_in_the_checkpoint(partition: PartitionLog):
     ticket = appender.begin_sync()
     appender.append(lines("b"))
     ticket.wait()
-    appender.end_sync(ticket)
+    appender.note_sync(ticket)
     assert partition.checkpoint() == Checkpoint(boot_id(), 0, size, 1, partition.now)
 
 
@@ -152,9 +152,35 @@ def test_the_checkpoint_of_one_boot_never_goes_back(partition: PartitionLog):
     second.sync()
     known = partition.checkpoint()
     early.wait()
-    first.end_sync(early)
+    first.note_sync(early)
     assert partition.checkpoint() == known
     assert known.offset == 2
+
+
+@pytest.mark.parametrize("index", ["whole", "gone", "scrambled", "astray", "torn tail"])
+def test_what_others_appended_is_taken_in_by_the_index(partition: PartitionLog, index: str):
+    """From 2 MiB on; where the index leads nowhere, header by header. Timestamps that were ahead are ahead of what comes."""
+    first, second = partition.appender(), partition.appender()
+    first.append(lines("a"))
+    long = Columns(1, b"x" * 700_000 + b"\n")
+    second.append(lines("early")._replace(timestamps=[5_000_000]))
+    for _ in range(5):
+        second.append(long)
+    path = partition.segment().with_suffix(".index")
+    if index == "gone":
+        os.truncate(path, 0)
+    elif index == "scrambled":
+        path.write_bytes(path.read_bytes()[:-32] + random.Random(1).randbytes(32))
+    elif index == "astray":
+        path.write_bytes(path.read_bytes() + path.read_bytes()[:32])
+    elif index == "torn tail":
+        os.truncate(partition.segment(), partition.segment().stat().st_size - 5)
+    there = 6 if index == "torn tail" else 7
+    assert first.append(lines("b")) == there
+    assert first.append(long) == there + 1
+    first.sync()
+    assert partition.checkpoint().max_timestamp == 5_000_000
+    assert [record.offset for record in partition.read()] == list(range(there + 2))
 
 
 def test_a_sync_before_anything_was_appended_is_nothing(partition: PartitionLog):

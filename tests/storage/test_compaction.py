@@ -22,6 +22,7 @@ from streamcli.storage.config import TopicConfig
 from streamcli.storage.directory import LogDirectory
 from streamcli.storage.format import CODEC_NONE
 from streamcli.storage.layout import SegmentName
+from streamcli.storage.leftovers import remove_leftovers
 from streamcli.storage.locks import ExclusiveLock
 from streamcli.storage.repair import repair_partition
 from streamcli.storage.verify import PartitionCheck, Problem
@@ -53,6 +54,7 @@ def compacted(
     lock = ExclusiveLock(os.path.join(log.directory, layout.LOCK), 30)
     try:
         policy = CompactionPolicy(keep, size, CODEC_NONE)
+        remove_leftovers(log.directory, lock)
         return compact(log.directory, policy, now=log.now, lock=lock, is_stopping=is_stopping)
     finally:
         lock.close()

@@ -133,6 +133,15 @@ def test_a_body_that_is_not_what_the_format_says(body: bytes):
         decode_body(header_of(body, columns=bits_of(body), values_length=values_length), body)
 
 
+@pytest.mark.parametrize("length", [0, 5, 200])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_joined_column_of_another_count(length: int, count: int):
+    values = (b"x" * length + b"\n") * count
+    body = msgpack.packb({"values": values})
+    with pytest.raises(InvalidBatch, match="values does not hold 2 elements"):
+        decode_body(header_of(body, values_length=len(values)), body)
+
+
 @pytest.mark.parametrize("fields", [{"columns": 8}, {"values_length": 4}, {"values_length": 0}])
 def test_a_body_that_is_not_what_its_header_says(fields: dict):
     """values_length places the bytes that are copied out undecoded: a wrong one would let wrong bytes out."""

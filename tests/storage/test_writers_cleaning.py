@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from streamcli.engine.produce import SYNC_BATCH, SYNC_EXIT, Producer
+from streamcli.engine.produce import Producer
+from streamcli.engine.syncing import SYNC_BATCH, SYNC_EXIT
 from streamcli.record.batch import Columns
 from streamcli.storage import clean, durable, layout
 from streamcli.storage.compact import compact
@@ -97,7 +98,7 @@ def test_no_record_is_durable_while_its_fsync_runs_in_the_background(
     monkeypatch.setattr(durable, "sync_data", fail_in_the_background)
     with producing(compacted, SYNC_EXIT) as (append, producer, _):
         append(0)
-        producer._dirty_since = 0.0  # long ago
+        producer._syncing._since = 0.0  # long ago
         producer.tick()
         append(1)
         with pytest.raises(OSError, match="no disk"):

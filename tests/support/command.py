@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from tests.support.waiting import DEADLINE
 
 STREAMCLI = [sys.executable, "-m", "streamcli"]
+LONGEST_PIPE = 1 << 20
+"""Bytes: what Linux lets anybody ask for, until too many have."""
 
 
 class Result(NamedTuple):
@@ -26,11 +30,39 @@ class Result(NamedTuple):
 
 
 def run(*words: str, stdin: bytes = b"", under: Sequence[str] = (), **options: Any) -> Result:
-    """Run streamcli to its end and return what it left. `under`: a command line to put in front."""
-    done = subprocess.run(
-        [*under, *STREAMCLI, *words], input=stdin, capture_output=True, timeout=DEADLINE, check=False, **options
-    )
+    """Run streamcli to its end and return what it left. `under`: a command line to put in front.
+
+    Where a pipe holds the input, all of it is there before the process: it is read at once, into one batch. subprocess would
+    write it in pieces of 512 bytes, and how many of these are read at once would be up to the scheduler.
+    """
+    with ExitStack() as pipe:
+        given: dict[str, Any] = {"input": stdin}
+        whole = filled_pipe(stdin)
+        if whole is not None:
+            pipe.callback(os.close, whole)
+            given = {"stdin": whole}
+        done = subprocess.run(
+            [*under, *STREAMCLI, *words], **given, capture_output=True, timeout=DEADLINE, check=False, **options
+        )
     return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def filled_pipe(data: bytes) -> int | None:
+    """A pipe to read `data` and then the end from; None where no pipe holds as much."""
+    if len(data) > LONGEST_PIPE or not hasattr(fcntl, "F_GETPIPE_SZ"):
+        return None
+    readable, writable = os.pipe()
+    with suppress(OSError):  # of pipes a user may have so much memory and no more
+        if len(data) > fcntl.fcntl(writable, fcntl.F_GETPIPE_SZ):
+            fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, len(data))
+    is_whole = len(data) <= fcntl.fcntl(writable, fcntl.F_GETPIPE_SZ)
+    if is_whole:
+        os.write(writable, data)
+    os.close(writable)
+    if is_whole:
+        return readable
+    os.close(readable)
+    return None
 
 
 def ok(*words: str, stdin: bytes = b"", **options: Any) -> bytes:

@@ -3,6 +3,8 @@
     no-flock          flock(2) fails with ENOLCK, as on a file system without locks
     file-size=N       no file can grow past N bytes: the write that would is cut short, the next one fails
     modes             file modes hold for root too
+    failing-fsync     fdatasync(2) fails with EIO, as on a disk that fails
+    no-fork           clone(2), by which a process forks, fails with EAGAIN, as when a user has no process left; threads start
     no-inotify        inotify_init1(2) fails with EMFILE, as when a user has no instance left
     ignore-interrupt  SIGINT is ignored, as under nohup and in a shell's background jobs
     closed=FD         that descriptor is closed
@@ -25,6 +27,8 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 38, 22, 24
 _SECCOMP_MODE_FILTER = 2
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_FOWNER = 1, 2, 3
 _FLOCK = {"x86_64": 73, "aarch64": 32}
+_FDATASYNC = {"x86_64": 75, "aarch64": 83}
+_CLONE = {"x86_64": 56, "aarch64": 220}
 _INOTIFY_INIT1 = {"x86_64": 294, "aarch64": 26}
 
 
@@ -68,6 +72,10 @@ def _restrict(restriction: str) -> None:
     name, _, value = restriction.partition("=")
     if name == "no-flock":
         _fail_system_call(_FLOCK[platform.machine()], errno.ENOLCK)
+    elif name == "failing-fsync":
+        _fail_system_call(_FDATASYNC[platform.machine()], errno.EIO)
+    elif name == "no-fork":
+        _fail_system_call(_CLONE[platform.machine()], errno.EAGAIN)
     elif name == "no-inotify":
         _fail_system_call(_INOTIFY_INIT1[platform.machine()], errno.EMFILE)
     elif name == "file-size":

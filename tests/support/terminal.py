@@ -27,6 +27,10 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         os.write(self._fd, keys)
 
+    def resize(self, columns: int, rows: int = 24) -> None:
+        """Give the terminal another size, as a window's border that is moved does: the process gets a SIGWINCH."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def see(self, enough: Callable[[bytes], bool]) -> bytes:
         """Everything shown, once it is `enough`; AssertionError when that does not come."""
         end = time.monotonic() + DEADLINE
@@ -54,11 +58,24 @@ class Terminal:
 @contextmanager
 def on_terminal(*words: str, columns: int = 80) -> Iterator[Terminal]:
     """streamcli with a terminal as its three streams."""
+    with program_on_terminal([*STREAMCLI, *words], dict(os.environ), columns=columns) as terminal:
+        yield terminal
+
+
+@contextmanager
+def program_on_terminal(command: list[str], environment: dict[str, str], *, columns: int = 80) -> Iterator[Terminal]:
+    """Any program with a terminal of its own as its three streams; killed at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     # The environment is given: readline, which pytest imports, puts COLUMNS into the one that C has and os.environ has not.
     process = subprocess.Popen(
-        [*STREAMCLI, *words], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=dict(os.environ)
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env=environment,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(theirs)
     try:

@@ -1,0 +1,1 @@
+"""streamcli against a real Apache Kafka broker, alone on loopback."""
