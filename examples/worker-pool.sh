@@ -11,7 +11,7 @@
 #
 # What holds: every record is processed; of one partition one at a time, in order. One whose worker was killed after
 # COMMAND and before the commit is processed again, so COMMAND has to bear that. IDLE, as 5s, ends a worker when nothing
-# came for that long: the pool then ends when all is done.
+# came for that long: the pool then ends when all is done. BACKOFF, as 100ms, is the first pause before a job is tried again.
 #
 # Needs: streamcli on PATH.
 set -eu
@@ -20,6 +20,7 @@ topic=$1 group=$2 workers=$3
 shift 3
 
 pids=
+# shellcheck disable=SC2317,SC2086  # called by the traps below; the pids are words
 stop() {
     trap - INT TERM
     [ -z "$pids" ] || kill $pids 2> /dev/null || :
@@ -28,7 +29,7 @@ trap 'stop; wait; exit 130' INT
 trap 'stop; wait; exit 143' TERM
 
 while [ "$workers" -gt 0 ]; do
-    streamcli consume "$topic" -g "$group" -f ${IDLE:+--idle "$IDLE"} --each --dead-letter "$topic.failed" -- "$@" &
+    streamcli consume "$topic" -g "$group" -f ${IDLE:+--idle "$IDLE"} ${BACKOFF:+--backoff "$BACKOFF"} --each --dead-letter "$topic.failed" -- "$@" &
     pids="$pids $!"
     workers=$((workers - 1))
 done
