@@ -13,12 +13,11 @@ from streamcli.engine.url import KafkaUrl
 from streamcli.record.errors import NotFound, StreamcliError, UsageError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from types import ModuleType
 
 CLIENT_ID = "streamcli"
 
-_FIRST_WAIT = 0.5
+FIRST_WAIT = 0.5
 """Seconds until a client is asked for the first time what is wrong with its connections."""
 
 Answer = TypeVar("Answer")
@@ -91,13 +90,13 @@ def told(connection: Connection, doing: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = _reason_of(error)
+        reason = reason_of(error)
         if reason is None:
             raise
         raise as_error(reason, connection, doing) from None
 
 
-def _reason_of(error: Exception) -> Any:
+def reason_of(error: Exception) -> Any:
     """The KafkaError in a KafkaException, None in others. confluent_kafka is not imported to tell: who raises its exception has
     done that."""
     kafka = sys.modules.get("confluent_kafka")
@@ -109,13 +108,13 @@ def asked(client: Any, connection: Connection, doing: str, ask: Callable[[float]
 
     The client has nothing assigned: to hear what is wrong it is polled.
     """
-    deadline, patience = time.monotonic() + connection.timeout, _FIRST_WAIT
+    deadline, patience = time.monotonic() + connection.timeout, FIRST_WAIT
     while True:
         left = deadline - time.monotonic()
         try:
             answer = ask(max(min(patience, left), 0.001))
         except Exception as error:
-            reason = _reason_of(error)
+            reason = reason_of(error)
             if reason is None:
                 raise
             client.poll(0)
@@ -126,21 +125,6 @@ def asked(client: Any, connection: Connection, doing: str, ask: Callable[[float]
             connection.heard.error = None
             return answer
         patience *= 2
-
-
-def awaited(client: Any, connection: Connection, doing: str, future: Future[Answer]) -> Answer:
-    """What an AdminClient answers. KafkaException; StreamcliError as soon as there is what trying again does not mend."""
-    kafka = load()
-    while True:
-        try:
-            return future.result(_FIRST_WAIT)
-        except TimeoutError:
-            client.poll(0)
-            if connection.heard.is_hopeless():
-                raise as_error(connection.heard.error, connection, doing) from None
-        except kafka.KafkaException:
-            client.poll(0)
-            raise
 
 
 def bad_property(reason: str) -> UsageError:

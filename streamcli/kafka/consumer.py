@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from streamcli.kafka.client import Found, Place, Received, Trouble
-from streamcli.kafka.connection import Connection, load, told
+from streamcli.kafka.connection import Connection, as_error, load, told
 from streamcli.kafka.messages import KafkaSource, MessageBatch
+from streamcli.kafka.passing import Patience, is_passing
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -67,6 +68,30 @@ class ConsumerClient:
 
     def _at(self, places: list[Place]) -> list[Any]:
         return [self._kafka.TopicPartition(*place) for place in places]
+
+
+def committed(consumer: Any, connection: Connection, sources: Sequence[KafkaSource]) -> dict[KafkaSource, int]:
+    """The committed offsets of a Consumer's group, below 0 where there is none; asked again while errors pass. StreamcliError."""
+    kafka, doing = load(), "ask for the committed offsets"
+
+    def ask() -> Any:
+        """The answers, or a KafkaError."""
+        try:
+            return consumer.committed([kafka.TopicPartition(*source) for source in sources], timeout=connection.timeout)
+        except kafka.KafkaException as error:
+            return error.args[0]
+
+    def error_in(answer: Any) -> Any:
+        if not isinstance(answer, list):
+            return answer
+        errors = [one.error for one in answer if one.error is not None]
+        return next(filter(is_passing, errors), errors[0] if errors else None)
+
+    answer = Patience(connection.timeout).settled(ask, error_in) if sources else []
+    error = error_in(answer)
+    if error is not None:
+        raise as_error(error, connection, doing)
+    return {KafkaSource(one.topic, one.partition): one.offset for one in answer}
 
 
 class Listing:

@@ -174,7 +174,11 @@ class DirectClient:
             self._call["topic_partition_list_destroy"](asked)
         if code and not any(one.error for one in found):
             self._check(code)
-        return found
+        # Where it gives up because of one partition, the others still have what was asked for.
+        return [
+            one._replace(error=self._error(code)) if code and not one.error and one.offset == time else one
+            for one in found
+        ]
 
     def partitions(self, topic: str | None, timeout: float) -> dict[str, list[int]]:
         answer = c.POINTER(_Metadata)()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamcli.engine.alter import Alteration
 from streamcli.engine.consume import is_glob
 from streamcli.engine.ensure_topic import no_partition_in_new
 from streamcli.engine.topic_state import TopicSettings, TopicState, Trimmed
-from streamcli.kafka.connection import Connection, check_installed, told
+from streamcli.kafka.admin import Admin
+from streamcli.kafka.connection import Connection, check_installed
 from streamcli.kafka.partitions import partition_states, trim
 from streamcli.kafka.topics import BROKERS_OWN, Topics, change, config_of, is_own, metadata, settings_of
 from streamcli.record.errors import NotFound, no_partition
@@ -173,12 +174,8 @@ class KafkaEngine:
         return KafkaStock(self.connection, self.admin, topics, since)
 
     @cached_property
-    def admin(self) -> Any:
-        from confluent_kafka.admin import AdminClient
-
-        with told(self.connection, "set up a client"):
-            settings: dict[str, Any] = self.connection.settings()
-            return AdminClient(settings | {"error_cb": self.connection.heard.take})
+    def admin(self) -> Admin:
+        return Admin(self.connection)
 
     def _may_compact(self, topic: str) -> bool:
         """Whether a topic is compacted, or nobody tells us."""

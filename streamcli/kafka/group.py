@@ -12,7 +12,8 @@ from streamcli.engine.consume import is_glob
 from streamcli.engine.group_request import GroupEvents, GroupRequest
 from streamcli.engine.read_options import ReadOptions
 from streamcli.groups.assignment import TopicPartition
-from streamcli.kafka.connection import Connection, load, told
+from streamcli.kafka.connection import Connection
+from streamcli.kafka.consumer import committed
 from streamcli.kafka.fetch import Held
 from streamcli.kafka.member import Member
 from streamcli.kafka.messages import KafkaSource
@@ -134,10 +135,8 @@ class KafkaConsumer:
         """Where the group begins in what has no commit; what is not there begins at its beginning."""
         if self._request.start.start.kind == BEGINNING or not sources:
             return {}
-        with told(self._connection, "ask for the committed offsets"):
-            asked = [load().TopicPartition(*source) for source in sources]
-            answers = self._member.client.consumer.committed(asked, timeout=self._connection.timeout)
-        fresh = [KafkaSource(one.topic, one.partition) for one in answers if one.offset < 0]
+        offsets = committed(self._member.client.consumer, self._connection, sources)
+        fresh = [source for source, offset in offsets.items() if offset < 0]
         return self._resolved(fresh, self._request.start) if fresh else {}
 
     def _resolved(self, sources: list[KafkaSource], wanted: Range) -> dict[KafkaSource, int]:
@@ -188,13 +187,10 @@ class KafkaConsumer:
         """How far the log goes: other members may take records of transactions that are open. Asked for only if it matters."""
         if committed <= end:
             return end
-        from confluent_kafka.admin import AdminClient
-
+        from streamcli.kafka.admin import Admin
         from streamcli.kafka.topics import Topics
 
-        with told(self._connection, "set up a client"):
-            admin = AdminClient(self._connection.settings())
-        found = Topics(self._connection, admin).offsets(source.topic, [source.partition], "latest")
+        found = Topics(self._connection, Admin(self._connection)).offsets(source.topic, [source.partition], "latest")
         return int(found[source.partition].offset)
 
     def _gone(self, held: Held) -> int:

@@ -8,9 +8,11 @@ from typing import Any
 
 from streamcli.engine.group_admin import Description, Move, PartitionState, Target, target_offset
 from streamcli.groups.assignment import TopicPartition
-from streamcli.kafka.connection import Connection, as_error, awaited, is_gone, load, told
+from streamcli.kafka.admin import Admin, Questions, ask_for_commits, ask_for_groups, ask_for_offsets
+from streamcli.kafka.connection import Connection, as_error, is_gone, load, told
 from streamcli.kafka.consumer import Listing
 from streamcli.kafka.offsets import first_partitions_there
+from streamcli.kafka.passing import is_passing
 from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, did_you_mean
 from streamcli.storage.layout import check_group_name
 
@@ -21,15 +23,17 @@ _LOOK_EVERY = 0.2
 class KafkaGroups:
     """See engine.interface. A rate is not known: the cluster keeps the newest commit only."""
 
-    def __init__(self, connection: Connection, admin: Any) -> None:
+    def __init__(self, connection: Connection, admin: Admin) -> None:
         self._connection = connection
         self._admin = admin
 
     def names(self) -> list[str]:
-        with told(self._connection, "list the groups"):
-            found = self._answer("list the groups", self._admin.list_consumer_groups(**self._patience))
+        doing, patience = "list the groups", self._patience
+        with told(self._connection, doing):
+            asked = Questions(self._admin, lambda client, _: {doing: client.list_consumer_groups(**patience)}, [doing])
+            found = asked.answer(doing, doing, lambda listed: next(filter(is_passing, listed.errors), None))
         for error in found.errors:
-            raise as_error(error, self._connection, "list the groups")
+            raise as_error(error, self._connection, doing)
         return sorted(group.group_id for group in found.valid)
 
     def describe(self, name: str) -> Description:
@@ -76,9 +80,11 @@ class KafkaGroups:
     def delete(self, names: list[str]) -> None:
         for name in names:
             self._refuse_while_alive(name, self._find(name)[0], "delete")
-        for name, future in self._admin.delete_consumer_groups(names, **self._patience).items():
+        patience = self._patience
+        asked = Questions(self._admin, lambda client, some: client.delete_consumer_groups(some, **patience), names)
+        for name in names:
             with self._refusals(name, "delete"):
-                future.result()
+                asked.answer(name, f"delete group {name}")
 
     def committed(self, name: str) -> dict[TopicPartition, int]:
         return self._find(name)[1]
@@ -109,9 +115,6 @@ class KafkaGroups:
     def strangers(self, _: str | None = None) -> list[str]:
         return []
 
-    def _answer(self, doing: str, future: Any) -> Any:
-        return awaited(self._admin, self._connection, doing, future)
-
     @property
     def _patience(self) -> dict[str, float]:
         return {"request_timeout": self._connection.timeout}
@@ -126,16 +129,14 @@ class KafkaGroups:
         return found, committed
 
     def _description(self, name: str) -> Any:
-        with told(self._connection, f"describe group {name}"):
-            asked = self._admin.describe_consumer_groups([name], **self._patience)
-            return self._answer(f"describe group {name}", asked[name])
+        doing = f"describe group {name}"
+        with told(self._connection, doing):
+            return ask_for_groups(self._admin, [name]).answer(name, doing)
 
     def _committed(self, name: str) -> dict[TopicPartition, int]:
-        from confluent_kafka import ConsumerGroupTopicPartitions
-
-        with told(self._connection, f"ask for the committed offsets of {name}"):
-            asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], **self._patience)
-            found = self._answer(f"ask for the committed offsets of {name}", next(iter(asked.values())))
+        doing = f"ask for the committed offsets of {name}"
+        with told(self._connection, doing):
+            found = ask_for_commits(self._admin, [name]).answer(name, doing)
         return {(one.topic, one.partition): one.offset for one in found.topic_partitions if one.offset >= 0}
 
     def _commit(self, name: str, offsets: Mapping[TopicPartition, int], what: str) -> None:
@@ -144,12 +145,18 @@ class KafkaGroups:
         asked = ConsumerGroupTopicPartitions(
             name, [TopicPartition(*place, offset) for place, offset in sorted(offsets.items())]
         )
-        futures = self._admin.alter_consumer_group_offsets([asked], **self._patience)
+
+        def ask(client: Any, _: list[str]) -> dict[str, Any]:
+            (future,) = client.alter_consumer_group_offsets([asked], **self._patience).values()
+            return {name: future}
+
+        def error_in(done: Any) -> Any:
+            return next((one.error for one in done.topic_partitions if one.error is not None), None)
+
         with self._refusals(name, what):
-            found = next(iter(futures.values())).result()
-            for one in found.topic_partitions:
-                if one.error is not None:
-                    raise load().KafkaException(one.error)
+            done = Questions(self._admin, ask, [name]).answer(name, f"{what} group {name}", error_in)
+            if error_in(done) is not None:
+                raise load().KafkaException(error_in(done))
 
     def _targets(
         self, places: list[TopicPartition], committed: Mapping[TopicPartition, int], target: Target
@@ -175,7 +182,7 @@ class KafkaGroups:
         return sorted(member.member_id for member in found.members)
 
     def _partitions(self) -> dict[str, list[int]]:
-        return first_partitions_there(Listing(self._admin), self._connection)
+        return first_partitions_there(Listing(self._admin.client), self._connection)
 
     def _starts(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return self._look_up(places, _spec().earliest())
@@ -190,16 +197,16 @@ class KafkaGroups:
     def _look_up(
         self, places: Iterable[TopicPartition], spec: Any, *, skip_gone: bool = False
     ) -> dict[TopicPartition, int]:
-        from confluent_kafka import IsolationLevel, TopicPartition
-
-        asked = {TopicPartition(*place): spec for place in places}
-        if not asked:
-            return {}
-        level = IsolationLevel.READ_COMMITTED  # the end is where a consumer's is
-        with told(self._connection, "ask for offsets"):
-            futures = self._admin.list_offsets(asked, isolation_level=level, **self._patience)
-            there = {one: future for one, future in futures.items() if not (skip_gone and _is_of_no_topic(future))}
-            return {(one.topic, one.partition): future.result().offset for one, future in there.items()}
+        doing, found = "ask for offsets", dict[TopicPartition, int]()
+        with told(self._connection, doing):
+            asked = ask_for_offsets(self._admin, dict.fromkeys(places, spec))
+            for place in asked.parts:
+                try:
+                    found[place] = asked.answer(place, doing).offset
+                except load().KafkaException as error:
+                    if not skip_gone or not is_gone(error.args[0]):
+                        raise
+        return found
 
 
 class _Refusals:
@@ -227,12 +234,6 @@ def assigned(member: Any) -> list[TopicPartition]:
     """The partitions that a member has, as confluent-kafka describes it."""
     assignment = member.assignment
     return [(one.topic, one.partition) for one in assignment.topic_partitions] if assignment else []
-
-
-def _is_of_no_topic(future: Any) -> bool:
-    """Whether the answer is that there is no such topic, or no such partition of one."""
-    error = future.exception()
-    return error is not None and is_gone(error.args[0])
 
 
 def _spec() -> Any:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from streamcli.groups.assignment import TopicPartition
-from streamcli.kafka.connection import Connection, awaited, load, refused_part, told
+from streamcli.kafka.admin import Admin, Questions, ask_for_commits, ask_for_groups
+from streamcli.kafka.connection import Connection, load, refused_part, told
 from streamcli.kafka.groups import KafkaGroups, assigned
 from streamcli.kafka.topics import metadata
 from streamcli.record.errors import StreamcliError
@@ -32,7 +33,7 @@ class ListedGroup(NamedTuple):
         return {topic for topic, _ in self.committed.keys() | self.owners.keys()}
 
 
-def list_topics(connection: Connection, admin: Any) -> Listed:
+def list_topics(connection: Connection, admin: Admin) -> Listed:
     """All of them, the cluster's own too."""
     found = metadata(connection, admin)
     return {name: _partitions(topic) for name, topic in sorted(found.topics.items()) if topic.error is None}
@@ -45,35 +46,39 @@ def _partitions(topic: Any) -> Sequence[int] | StreamcliError:
     return sorted(topic.partitions)
 
 
-def list_groups(connection: Connection, admin: Any) -> dict[str, ListedGroup | StreamcliError]:
+def list_groups(connection: Connection, admin: Admin) -> dict[str, ListedGroup | StreamcliError]:
     """All of them, by name; in place of one why it cannot be told. ClusterError when there is no answer."""
-    from confluent_kafka import ConsumerGroupTopicPartitions
-
-    names, patience = KafkaGroups(connection, admin).names(), connection.timeout
+    names = KafkaGroups(connection, admin).names()
     if not names:
         return {}
     with told(connection, "describe the groups"):
-        described = admin.describe_consumer_groups(names, request_timeout=patience)
-        committed = {
-            name: admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=patience)
-            for name in names
-        }
-    found = {name: _group(connection, admin, described[name], *committed[name].values(), name=name) for name in names}
+        described = ask_for_groups(admin, names)
+    groups = {name: _answer(connection, described, name) for name in names}
+    # Not sooner: where a group's coordinator has moved, these answers have found the new one. librdkafka 2.16 crashes when the old one
+    # refuses to give an AdminClient committed offsets.
+    with told(connection, "describe the groups"):
+        committed = ask_for_commits(admin, names)
+    found = {name: _listed(group, _answer(connection, committed, name)) for name, group in groups.items()}
     return {name: group for name, group in found.items() if group is not None}
 
 
-def _group(
-    connection: Connection, admin: Any, described: Any, committed: Any, *, name: str
-) -> ListedGroup | StreamcliError | None:
-    """One of them; None when it was deleted meanwhile."""
-    kafka, doing = load(), f"describe group {name}"
+def _answer(connection: Connection, asked: Questions[str], name: str) -> Any:
+    """What was answered about a group; why there is no answer as a StreamcliError, None where the group is gone."""
+    doing = f"describe group {name}"
     try:
-        group = awaited(admin, connection, doing, described)
-        places = awaited(admin, connection, doing, committed).topic_partitions
-    except kafka.KafkaException as error:
+        return asked.answer(name, doing)
+    except load().KafkaException as error:
         return refused_part(error.args[0], connection, doing)
-    offsets = {(one.topic, one.partition): one.offset for one in places if one.offset >= 0}
-    if not offsets and not group.members and group.state == kafka.ConsumerGroupState.DEAD:
+
+
+def _listed(group: Any, committed: Any) -> ListedGroup | StreamcliError | None:
+    """One of them, of its two answers; None when it was deleted meanwhile."""
+    if group is None or isinstance(group, StreamcliError):
+        return group
+    if committed is None or isinstance(committed, StreamcliError):
+        return committed
+    offsets = {(one.topic, one.partition): one.offset for one in committed.topic_partitions if one.offset >= 0}
+    if not offsets and not group.members and group.state == load().ConsumerGroupState.DEAD:
         return None
     owners = {place: member.member_id for member in group.members for place in assigned(member)}
     return ListedGroup(len(group.members), owners, offsets)

@@ -15,7 +15,7 @@ from typing import Any
 
 from streamcli.groups.assignment import TopicPartition
 from streamcli.kafka.connection import Connection, as_error, load, told
-from streamcli.kafka.consumer import ConsumerClient
+from streamcli.kafka.consumer import ConsumerClient, committed
 from streamcli.kafka.fetch import Fetcher, Held, Outage, reading_settings
 from streamcli.kafka.messages import KafkaSource
 from streamcli.kafka.offsets import Offsets
@@ -196,14 +196,8 @@ class Member:
         try:
             sources = [KafkaSource(one.topic, one.partition) for one in partitions]
             self._wait_while(lambda: bool(self._working.intersection(sources)))
-            with told(self._connection, "ask for the committed offsets"):
-                answers = client.committed(partitions, timeout=self._connection.timeout) if partitions else []
-            for answer in answers:
-                if answer.error is not None:
-                    raise as_error(answer.error, self._connection, "ask for the committed offsets")
-            found = {KafkaSource(one.topic, one.partition): one.offset for one in answers}
-            committed = [found[source] if found[source] >= 0 else None for source in sources]
-            gained = self._gain(sources, committed)
+            offsets = committed(client, self._connection, sources)
+            gained = self._gain(sources, [offsets[source] if offsets[source] >= 0 else None for source in sources])
             assign = client.incremental_assign if self._is_incremental else client.assign
             with told(self._connection, "take partitions"), self.lock:
                 self.fetcher.expect([one.held for one in gained])

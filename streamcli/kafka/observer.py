@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streamcli.engine.activity import GroupState, Look
 from streamcli.engine.consume import is_glob
 from streamcli.groups.assignment import TopicPartition
+from streamcli.kafka.admin import Admin
 from streamcli.kafka.client import Found
-from streamcli.kafka.connection import Connection, refused_part, told
+from streamcli.kafka.connection import Connection, refused_part
 from streamcli.kafka.direct import DirectClient
 from streamcli.kafka.fetch import reading_settings
 from streamcli.kafka.listed import Listed, ListedGroup, list_groups, list_topics
 from streamcli.kafka.messages import KafkaSource
-from streamcli.kafka.offsets import EARLIEST, LATEST
+from streamcli.kafka.offsets import EARLIEST, LATEST, look_up
 from streamcli.kafka.topics import is_own
 from streamcli.record.errors import NotFound, StreamcliError, did_you_mean
 from streamcli.storage.layout import check_topic_name
@@ -38,7 +39,7 @@ class PartitionEnds(NamedTuple):
 class KafkaObserver:
     """See engine.activity.Observer. A look waits `connection.timeout` seconds for each answer at most: StreamcliError then."""
 
-    def __init__(self, connection: Connection, admin: Any, patterns: list[str]) -> None:
+    def __init__(self, connection: Connection, admin: Admin, patterns: list[str]) -> None:
         self._connection = connection
         self._admin = admin
         self._patterns = [pattern if is_glob(pattern) else check_topic_name(pattern) for pattern in patterns]
@@ -96,11 +97,11 @@ class KafkaObserver:
         """Not those of a topic that was deleted meanwhile, or about which the cluster says nothing: that is left out."""
         sources = [KafkaSource(*place) for place in places]
         found: dict[TopicPartition, int] = {}
-        for answer in self._look_up(sources, of):
+        for answer in look_up(self._connection, sources, lambda asked: self._look_up(asked, of)):
             if answer.error is None:
                 found[answer.source] = answer.offset
                 continue
-            self._client, topic = None, answer.source.topic
+            topic = answer.source.topic
             refused = refused_part(answer.error, self._connection, f"ask for the offsets of {topic}")
             if refused is not None:
                 look.left_out[topic] = refused
@@ -109,14 +110,12 @@ class KafkaObserver:
     def _look_up(self, sources: list[KafkaSource], of: int) -> list[Found]:
         """By a client without a group, which therefore asks for none. One that has got an error is not asked again: after a broker
         was away it goes on asking for the leader epochs of before, for minutes."""
-        if not sources:
-            return []
         client, self._client = self._client, None
         if client is None:
             client = DirectClient(reading_settings(self._connection), self._connection.heard.take)
-        with told(self._connection, "ask for offsets"):
-            answers = client.look_up(sources, of, self._connection.timeout)
-        self._client = client
+        answers = client.look_up(sources, of, self._connection.timeout)
+        if all(answer.error is None for answer in answers):
+            self._client = client
         return answers
 
     def _look_at_groups(self, look: Look) -> None:

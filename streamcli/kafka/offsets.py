@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from typing import Any
 
 from streamcli.engine.consume import is_glob
-from streamcli.kafka.client import Client, Lists
-from streamcli.kafka.connection import Connection, as_error, asked, told
+from streamcli.kafka.client import Client, Found, Lists
+from streamcli.kafka.connection import Connection, as_error, asked, reason_of, told
 from streamcli.kafka.messages import KafkaSource
+from streamcli.kafka.passing import Patience, is_passing
 from streamcli.record.errors import NotFound, OffsetOutOfRange, StreamcliError, did_you_mean, no_partition
 from streamcli.record.range import BEGINNING, END, OFFSET, TIME, Bound
 from streamcli.storage.layout import check_topic_name
@@ -64,15 +66,36 @@ class Offsets:
         return list(self.resolve(sources, ends, bound))
 
     def _look_up(self, sources: Sequence[KafkaSource], time: int) -> list[int]:
-        if not sources:
-            return []
-        with told(self._connection, "ask for offsets"):
-            answers = self._client.look_up(sources, time, self._connection.timeout)
+        timeout = self._connection.timeout
+        answers = look_up(self._connection, sources, lambda asked: self._client.look_up(asked, time, timeout))
         for answer in answers:
             if answer.error is not None:
                 raise as_error(answer.error, self._connection, f"ask for the offsets of {answer.source.topic}")
-        found = {answer.source: answer.offset for answer in answers}
-        return [found[source] for source in sources]
+        return [answer.offset for answer in answers]
+
+
+def look_up(
+    connection: Connection, sources: Sequence[KafkaSource], ask: Callable[[list[KafkaSource]], list[Found]]
+) -> list[Found]:
+    """What Client.look_up finds, by `ask`, in the order of `sources`; those are asked for again whose errors pass. StreamcliError
+    where there is no answer at all."""
+    found: dict[KafkaSource, Found] = {}
+
+    def error_of_those_left() -> Any:
+        left = [source for source in sources if source not in found or is_passing(found[source].error)]
+        try:
+            found.update((answer.source, answer) for answer in (ask(left) if left else ()))
+        except Exception as error:
+            if not is_passing(reason_of(error)):
+                raise
+            return reason_of(error)
+        return next((answer.error for answer in found.values() if is_passing(answer.error)), None)
+
+    with told(connection, "ask for offsets"):
+        error = Patience(connection.timeout).settled(error_of_those_left, lambda error: error)
+    if not found.keys() >= set(sources):
+        raise as_error(error, connection, "ask for offsets")
+    return [found[source] for source in sources]
 
 
 def connect(client: Client, connection: Connection, topics: Sequence[str]) -> None:

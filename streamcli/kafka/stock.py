@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from streamcli.engine.group_admin import PartitionState
 from streamcli.engine.stats import Appended, GroupStats, TopicStats
 from streamcli.groups.assignment import TopicPartition
-from streamcli.kafka.connection import Connection, awaited, load, refused_part, told
+from streamcli.kafka.admin import Admin, Questions, ask_for_offsets
+from streamcli.kafka.connection import Connection, load, refused_part, told
 from streamcli.kafka.listed import list_groups, list_topics
 from streamcli.kafka.partitions import time_of
 from streamcli.record.errors import NotFound, StreamcliError
@@ -35,14 +36,22 @@ class KafkaStock:
     """See engine.stats.Stock. All is asked at once, at the beginning, in a request for each broker and each kind of offset;
     StreamcliError when there is no answer."""
 
-    def __init__(self, connection: Connection, admin: Any, topics: list[str], since: list[int]) -> None:
+    def __init__(self, connection: Connection, admin: Admin, topics: list[str], since: list[int]) -> None:
         self._connection = connection
-        self._admin = admin
         there = list_topics(connection, admin)
         self._partitions = {topic: there[topic] for topic in topics if topic in there}
-        pending = {what: self._ask(spec) for what, spec in _specs(since).items()}
+        places = [
+            (topic, number)
+            for topic, numbers in self._partitions.items()
+            if not isinstance(numbers, StreamcliError)  # which cannot be asked
+            for number in numbers
+        ]
+        with told(connection, "ask for offsets"):
+            pending = {
+                what: ask_for_offsets(admin, dict.fromkeys(places, spec)) for what, spec in _specs(since).items()
+            }
         self._groups = list_groups(connection, admin)
-        self._found: dict[int, Answers] = {what: self._answers(futures) for what, futures in pending.items()}
+        self._found: dict[int, Answers] = {what: self._answers(asked, places) for what, asked in pending.items()}
 
     def topic(self, topic: str) -> TopicStats:
         # Marks of transactions have offsets too, and nobody says how many there are: so no count is exact.
@@ -95,34 +104,16 @@ class KafkaStock:
     def _gone(self, topic: str) -> NotFound:
         return NotFound(f"no such topic: {topic} (in {self._connection.url}): see `streamcli topics list`")
 
-    def _ask(self, spec: Any) -> dict[Any, Any]:
-        """A future for each partition that can be asked."""
-        from confluent_kafka import IsolationLevel, TopicPartition
-
-        asked = {
-            TopicPartition(topic, number): spec
-            for topic, numbers in self._partitions.items()
-            if not isinstance(numbers, StreamcliError)
-            for number in numbers
-        }
-        if not asked:
-            return {}
-        with told(self._connection, "ask for offsets"):
-            futures: dict[Any, Any] = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._connection.timeout
-            )
-        return futures
-
-    def _answers(self, futures: dict[Any, Any]) -> Answers:
+    def _answers(self, asked: Questions[TopicPartition], places: list[TopicPartition]) -> Answers:
         found: Answers = {}
-        for one, future in futures.items():
-            doing = f"ask for the offsets of {one.topic}"
+        for place in places:
+            doing = f"ask for the offsets of {place[0]}"
             try:
-                found[one.topic, one.partition] = awaited(self._admin, self._connection, doing, future)
+                found[place] = asked.answer(place, doing)
             except load().KafkaException as error:
                 refused = refused_part(error.args[0], self._connection, doing)
                 if refused is not None:
-                    found[one.topic, one.partition] = refused
+                    found[place] = refused
         return found
 
 

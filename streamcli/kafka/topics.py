@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from streamcli.engine.alter import Alteration
 from streamcli.engine.topic_state import TopicSettings
-from streamcli.kafka.connection import Connection, as_error, asked, awaited, load
+from streamcli.kafka.admin import Admin, Questions, ask_for_offsets
+from streamcli.kafka.connection import Connection, as_error, asked, load
 from streamcli.record.errors import NotFound, StreamcliError, UsageError, did_you_mean
 from streamcli.storage.config import CHOICE, RATIO, SETTINGS, TopicConfig, Value
 from streamcli.storage.directory import TopicExists, too_few_partitions
@@ -20,6 +21,8 @@ BROKERS_OWN = -1
 
 _PAUSE = 0.02
 """Seconds between two questions whether something is done."""
+
+Part = TypeVar("Part", bound=Hashable)
 
 
 class ClusterTopic(NamedTuple):
@@ -37,15 +40,15 @@ def is_own(topic: str) -> bool:
     return topic.startswith("__")
 
 
-def metadata(connection: Connection, admin: Any) -> Any:
+def metadata(connection: Connection, admin: Admin) -> Any:
     """What confluent-kafka's list_topics gives of all topics, the cluster's own too."""
-    return asked(admin, connection, "ask which topics there are", lambda wait: admin.list_topics(timeout=wait))
+    return asked(admin, connection, "ask which topics there are", lambda wait: admin.client.list_topics(timeout=wait))
 
 
 class Topics:
     """Topics of a cluster. Every call waits `connection.timeout` seconds at most; StreamcliError when there is no answer."""
 
-    def __init__(self, connection: Connection, admin: Any) -> None:
+    def __init__(self, connection: Connection, admin: Admin) -> None:
         self._connection = connection
         self._admin = admin
         self._kinds: Any = import_module("confluent_kafka.admin")  # which says not, for type checkers, what it exports
@@ -60,8 +63,10 @@ class Topics:
         if not wanted:
             return {}
         seconds = self._connection.timeout if timeout is None else timeout
-        futures = self._admin.describe_topics(TopicCollection(wanted), request_timeout=seconds)
-        found = {name: self._result(futures[name], f"ask for topic {name}", missing=None) for name in wanted}
+        questions = self._ask(
+            lambda client, some: client.describe_topics(TopicCollection(some), request_timeout=seconds), wanted
+        )
+        found = {name: self._result(questions, name, f"ask for topic {name}", missing=None) for name in wanted}
         return {
             name: topic
             and ClusterTopic(
@@ -98,34 +103,38 @@ class Topics:
         resources = {name: self._kinds.ConfigResource(self._kinds.ConfigResource.Type.TOPIC, name) for name in names}
         if not resources:
             return {}
-        futures = self._admin.describe_configs(list(resources.values()), **self._timeout)
+        questions = self._ask(lambda client, some: client.describe_configs(some, **self._timeout), resources.values())
         denied = load().KafkaError.TOPIC_AUTHORIZATION_FAILED
         return {
-            name: self._result(futures[resource], f"ask for the config of topic {name}", missing={}, also=(denied,))
+            name: self._result(questions, resource, f"ask for the config of topic {name}", missing={}, also=(denied,))
             for name, resource in resources.items()
         }
 
     def check_new(self, names: Iterable[str], partitions: int, settings: dict[str, str], replicas: int) -> None:
         """Ask the cluster whether it would make them; that one is there already is no error."""
         once = dict.fromkeys(names)  # it would not take a name twice
-        for name, future in self._create(once, partitions, settings, replicas, validate_only=True).items():
+        questions = self._create(once, partitions, settings, replicas, validate_only=True)
+        for name in once:
             with suppress(TopicExists):
-                self._made(name, future)
+                self._made(questions, name)
 
     def create(self, name: str, partitions: int, settings: dict[str, str], replicas: int) -> None:
         """Make a topic; TopicExists when it is there."""
-        self._made(name, self._create([name], partitions, settings, replicas)[name])
+        self._made(self._create([name], partitions, settings, replicas), name)
         self._await(lambda: self.find([name])[name] is not None)
 
     def _create(
         self, names: Iterable[str], partitions: int, settings: dict[str, str], replicas: int, **options: bool
-    ) -> Any:
-        new = [self._kinds.NewTopic(name, partitions, replicas, config=settings) for name in names]
-        return self._admin.create_topics(new, **options, **self._timeout)
+    ) -> Questions[str]:
+        def ask(client: Any, some: list[str]) -> Any:
+            new = [self._kinds.NewTopic(name, partitions, replicas, config=settings) for name in some]
+            return client.create_topics(new, **options, **self._timeout)
 
-    def _made(self, name: str, future: Any) -> None:
+        return self._ask(ask, names)
+
+    def _made(self, questions: Questions[str], name: str) -> None:
         try:
-            self._result(future, f"make topic {name}")
+            self._result(questions, name, f"make topic {name}")
         except _Refused as error:
             if error.code == load().KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicExists(f"topic {name} exists already (in {self._connection.url})") from None
@@ -138,14 +147,17 @@ class Topics:
             time.sleep(_PAUSE)
 
     def delete(self, name: str) -> None:
-        self._do(self._admin.delete_topics([name], **self._timeout)[name], f"delete topic {name}")
+        self._do(lambda client, some: client.delete_topics(some, **self._timeout), name, f"delete topic {name}")
         self._await(lambda: self.find([name])[name] is None)
 
     def add_partitions(self, name: str, total: int, *, just_ask: bool = False) -> None:
         """just_ask: whether the cluster would."""
         new = [self._kinds.NewPartitions(name, total)]
-        futures = self._admin.create_partitions(new, validate_only=just_ask, **self._timeout)
-        self._do(futures[name], f"give topic {name} more partitions")
+        self._do(
+            lambda client, _: client.create_partitions(new, validate_only=just_ask, **self._timeout),
+            name,
+            f"give topic {name} more partitions",
+        )
         if not just_ask:
             self._await(lambda: len(getattr(self.find([name])[name], "partitions", ())) >= total)
 
@@ -161,8 +173,11 @@ class Topics:
             for key in unset
         ]
         resource = self._kinds.ConfigResource(self._kinds.ConfigResource.Type.TOPIC, name, incremental_configs=changes)
-        futures = self._admin.incremental_alter_configs([resource], **self._timeout)
-        self._do(futures[resource], f"alter topic {name}")
+        self._do(
+            lambda client, some: client.incremental_alter_configs(some, **self._timeout),
+            resource,
+            f"alter topic {name}",
+        )
 
         def is_known() -> bool:
             set_now = {key: entry.value for key, entry in self.settings([name])[name].items() if is_set(entry)}
@@ -175,39 +190,40 @@ class Topics:
     ) -> dict[int, Any]:
         """Partition -> confluent-kafka's answer to an OffsetSpec: offset and timestamp, -1 where there is none. asked: the name of
         that spec, `of` its time; is_readable: of what is before the first transaction that is open."""
-        from confluent_kafka import IsolationLevel, TopicPartition
-
         spec = getattr(self._kinds.OffsetSpec, asked)(*of)
-        wanted = {number: TopicPartition(topic, number) for number in partitions}
-        if not wanted:
-            return {}
-        level = IsolationLevel.READ_COMMITTED if is_readable else IsolationLevel.READ_UNCOMMITTED
-        specs = dict.fromkeys(wanted.values(), spec)
-        futures = self._admin.list_offsets(specs, isolation_level=level, **self._timeout)
-        return {number: self._do(futures[each], f"ask for offsets of {topic}") for number, each in wanted.items()}
+        specs = {(topic, number): spec for number in partitions}
+        questions = ask_for_offsets(self._admin, specs, is_readable=is_readable)
+        return {place[1]: self._done(questions, place, f"ask for offsets of {topic}") for place in specs}
 
     def trim(self, topic: str, starts: dict[int, int]) -> dict[int, int]:
         """Remove the records before an offset, partition by partition; the log start offsets then."""
         from confluent_kafka import TopicPartition
 
         wanted = {number: TopicPartition(topic, number, start) for number, start in starts.items()}
-        if not wanted:
-            return {}
-        futures = self._admin.delete_records(list(wanted.values()), **self._timeout)
-        done = {number: self._do(futures[each], f"trim {topic} {number}") for number, each in wanted.items()}
+        questions = self._ask(lambda client, some: client.delete_records(some, **self._timeout), wanted.values())
+        done = {number: self._done(questions, each, f"trim {topic} {number}") for number, each in wanted.items()}
         return {number: result.low_watermark for number, result in done.items()}
 
-    def _do(self, future: Any, doing: str) -> Any:
+    def _ask(self, ask: Callable[[Any, list[Part]], Any], parts: Iterable[Part]) -> Questions[Part]:
+        return Questions(self._admin, ask, parts)
+
+    def _do(self, ask: Callable[[Any, list[Part]], Any], part: Part, doing: str) -> None:
+        """Ask for one thing to be done, which is done then."""
+        self._done(self._ask(ask, [part]), part, doing)
+
+    def _done(self, questions: Questions[Part], part: Part, doing: str) -> Any:
         try:
-            return self._result(future, doing)
+            return self._result(questions, part, doing)
         except _Refused as error:
             raise error.told from None
 
-    def _result(self, future: Any, doing: str, *, missing: Any = ..., also: tuple[int, ...] = ()) -> Any:
+    def _result(
+        self, questions: Questions[Part], part: Part, doing: str, *, missing: Any = ..., also: tuple[int, ...] = ()
+    ) -> Any:
         """What the cluster answered; `missing` where there is no such topic, or the error is one of `also`."""
         kafka = load()
         try:
-            return awaited(self._admin, self._connection, doing, future)
+            return questions.answer(part, doing)
         except kafka.KafkaException as error:
             code = error.args[0].code()
             if missing is not ... and code in (kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, *also):

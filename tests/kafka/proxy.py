@@ -6,11 +6,15 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
+from typing import Any, TypeVar
 
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _PIECE = 1 << 16
+
+
+AnyProxy = TypeVar("AnyProxy", bound="Proxy")
 
 
 class Proxy:
@@ -72,10 +76,7 @@ class Proxy:
             return
         writers = {writer, requests}
         self._writers |= writers
-        pumps = [
-            asyncio.ensure_future(_pump(reader, requests, self._requests)),
-            asyncio.ensure_future(_pump(answers, writer, self._replies)),
-        ]
+        pumps = [asyncio.ensure_future(pump) for pump in self._pumps(reader, requests, answers, writer)]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -84,6 +85,16 @@ class Proxy:
             self._writers -= writers
             for each in writers:
                 each.transport.abort()
+
+    def _pumps(
+        self,
+        reader: asyncio.StreamReader,
+        requests: asyncio.StreamWriter,
+        answers: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What forwards requests, and what forwards answers, until the connection ends."""
+        return [_pump(reader, requests, self._requests), _pump(answers, writer, self._replies)]
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
@@ -95,10 +106,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_o
 
 
 @contextmanager
-def proxied(address: str, behind: int) -> Iterator[Proxy]:
-    """A proxy at `address` for as long as the block lasts."""
+def proxied(address: str, proxy: AnyProxy) -> Iterator[AnyProxy]:
+    """The proxy is at `address` for as long as the block lasts."""
     host, _, port = address.partition(":")
-    proxy = Proxy(behind)
     thread = threading.Thread(target=proxy.serve, args=(socket.create_server((host, int(port)), backlog=64),))
     thread.start()
     try:

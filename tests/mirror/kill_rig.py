@@ -173,7 +173,7 @@ def rig(broker: Broker, directory: Path, *, kills: int, seed: int, rate: int = 2
         _run("--dir", str(source), "topics", "create", topic, *words)
     forward = Mirror(["--dir", str(source), "--to", cluster, "--name", "forward"], directory / "forward.log")
     back = Mirror(["keyed", "lines", "--url", cluster, "--to", str(target), "--name", "back"], directory / "back.log")
-    with proxied(broker.proxied, broker.behind_proxy) as proxy:
+    with proxied(broker.proxied, Proxy(broker.behind_proxy)) as proxy:
         forward.start()
         _until_there(cluster)
         back.start()

@@ -1,0 +1,94 @@
+"""Leaders and coordinators move, as in every restart of a broker: what is refused meanwhile is asked again, and nobody notices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kafka import refusing
+from tests.kafka.broker import Broker
+from tests.kafka.proxy import proxied
+from tests.kafka.refusing import FOR_EVER, RefusingProxy
+from tests.support.command import ok, refused, run
+
+
+@pytest.fixture
+def proxy(own_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[RefusingProxy]:
+    """STREAMCLI_URL is its."""
+    monkeypatch.setenv("STREAMCLI_URL", f"kafka://{own_broker.proxied}")
+    with proxied(own_broker.proxied, RefusingProxy(own_broker.behind_proxy)) as refusing:
+        yield refusing
+
+
+GROUP = ["groups describe {g}", "groups export {g}", "groups reset {g} {t} --to beginning", "stats {t}"]
+COMMITS = ["groups reset {g} {t} --to beginning", "consume {t} -g {g}"]
+TOPIC = ["topics describe {t}", "consume {t}", "stats {t}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "commands"),
+    [
+        (refusing.LIST_OFFSETS, refusing.STALE_EPOCH, TOPIC),
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, [*TOPIC, "top {t} --once --interval 100ms"]),
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["consume {t} -o -2", "consume {t} -o 1 -p 0"]),
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["tail {t} -n 1", "table {t} k", "topics trim {t} --before 0"]),
+        (
+            refusing.LIST_OFFSETS,
+            refusing.NOT_LEADER,
+            ["groups describe {g}", "groups reset {g} {t} --to end", "groups wait {g}"],
+        ),
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["consume {t} -g {g}-new", "consume {t} -g {g}-newer -o end"]),
+        (refusing.DESCRIBE_GROUPS, refusing.LOADING, GROUP),
+        (refusing.DESCRIBE_GROUPS, refusing.NOT_COORDINATOR, GROUP),
+        (refusing.OFFSET_FETCH, refusing.LOADING, [*GROUP, "consume {t} -g {g}"]),
+        (refusing.OFFSET_FETCH, refusing.NOT_COORDINATOR, ["consume {t} -g {g}"]),
+        (refusing.LIST_GROUPS, refusing.LOADING, ["groups list"]),
+        (refusing.LIST_GROUPS, refusing.COORDINATOR_NOT_AVAILABLE, ["groups list"]),
+        (refusing.OFFSET_COMMIT, refusing.LOADING, COMMITS),
+        (refusing.OFFSET_COMMIT, refusing.NOT_COORDINATOR, COMMITS),
+        (refusing.DELETE_RECORDS, refusing.NOT_LEADER, ["topics trim {t} -p 0 --before 2"]),
+        (refusing.ALTER_CONFIGS, refusing.NOT_CONTROLLER, ["topics alter {t} -c retention.ms=100000"]),
+        (refusing.CREATE_PARTITIONS, refusing.NOT_CONTROLLER, ["topics alter {t} -p 3"]),
+    ],
+)
+def test_what_is_refused_for_a_moment_is_asked_again(
+    proxy: RefusingProxy, t: str, g: str, kind: int, error: int, commands: list[str]
+) -> None:
+    ok("topics", "create", t, "-p", "2")
+    ok("produce", t, "-K", ":", stdin=b"k:1\nk:2\nk:3\n")
+    ok("produce", t, "-p", "0", stdin=b"4\n5\n")
+    ok("consume", t, "-g", g)
+    for command in commands:
+        proxy.refuse(kind, error, 2)
+        result = run(*command.format(t=t, g=g).split())
+        assert (result.status, result.err, proxy.refused) == (0, "", 2), (command, result)
+
+
+def test_what_is_refused_for_ever_is_told_after_the_time_limit(proxy: RefusingProxy, t: str, g: str) -> None:
+    ok("produce", t, stdin=b"1\n")
+    ok("consume", t, "-g", g)
+    for kind, error, words in (
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["consume", t]),
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["topics", "describe", t]),
+        (refusing.DESCRIBE_GROUPS, refusing.NOT_COORDINATOR, ["groups", "describe", g]),
+        (refusing.LIST_GROUPS, refusing.LOADING, ["groups", "list"]),
+    ):
+        proxy.refuse(kind, error, FOR_EVER)
+        began = time.monotonic()
+        line = refused(1, *words, "--lock-timeout", "1s")
+        assert time.monotonic() - began >= 1
+        assert line.startswith("streamcli: cannot ")
+        assert proxy.refused > 3
+        assert proxy.refused < 100
+
+
+def test_several_parts_that_are_refused_are_waited_for_together(proxy: RefusingProxy, t: str) -> None:
+    ok("topics", "create", t, "-p", "8")
+    proxy.refuse(refusing.LIST_OFFSETS, refusing.NOT_LEADER, FOR_EVER)
+    began = time.monotonic()
+    result = run("stats", t, "--lock-timeout", "1s")
+    assert result.status == 1
+    assert "Not leader for partition" in result.err
+    assert time.monotonic() - began < 8
