@@ -31,8 +31,8 @@ _PAUSE = 0.02
 class Cursor:
     """A position in one partition: `peek` at the next batch's header, then `take` it or `pass_by` it.
 
-    offset: the next to be read. end: where to stop (None: never, what is appended later is read too). tail: the log's tail
-    as it was found: of what a power cut left there nothing is read. segments: as they were listed before, if they were.
+    offset: the next to be read, not after the end. end: where to stop (None: never, what is appended later is read too). tail: the
+    log's tail as it was found: of what a power cut left there nothing is read. segments: as they were listed before, if they were.
     lost: what was met that cannot be given any more, to be taken out by who tells of it.
 
     A segment that is removed or compacted while it is read is read to its end: it is open. What comes after is looked for
@@ -130,8 +130,8 @@ class Cursor:
     def pass_by(self) -> None:
         """Go past the batch that `peek` showed, unread."""
         assert self._header is not None
-        self._position, self.offset = self._header.end, self._header.next_offset
-        self._expected = self.offset
+        self._position, self._expected = self._header.end, self._header.next_offset
+        self._reach(self._expected)
         self._header = None
 
     def skip_damage(self, damage: CorruptData) -> None:
@@ -141,7 +141,7 @@ class Cursor:
             self._position = damage.position + damage.length
         if damage.next_offset is not None:
             self._expected = damage.next_offset
-            self.offset = max(self.offset, damage.next_offset)
+            self._reach(damage.next_offset)
 
     @property
     def segment(self) -> SegmentName:
@@ -177,7 +177,12 @@ class Cursor:
             place = (segment.path, header.position)
             self.lost.append(LostRecords(*place, first=header.base_offset, next_offset=header.next_offset))
         self._position, self._expected = header.end, header.next_offset
-        self.offset = max(self.offset, header.next_offset)
+        self._reach(header.next_offset)
+
+    def _reach(self, offset: int) -> None:
+        """Nothing before `offset` is to be read any more. Never past the end: a compaction may have put a batch there together with
+        later ones, which somebody is yet to be given."""
+        self.offset = max(self.offset, offset if self.end is None else min(offset, self.end.offset))
 
     def _seek(self, offset: int) -> None:
         """Go to the batch that holds `offset`, or to the first after it, in the segments as they are listed."""
@@ -190,7 +195,8 @@ class Cursor:
                     return
                 continue
             if number < 0 and (start := self._pass_removed(offset)) > offset:
-                self.offset = offset = start
+                self._reach(start)
+                offset = start
                 continue
             if number < 0 and self._refreshed():  # a long listing can miss what is renamed meanwhile
                 continue
@@ -377,7 +383,7 @@ class Cursor:
         if name is None:
             self._expected = offset = self._pass_removed(offset)
             name = self._holding(offset, segment)
-        self.offset = max(self.offset, offset)
+        self._reach(offset)
         if name is None:
             if end is None or offset < end.offset:
                 self._check_gap(segment, offset)

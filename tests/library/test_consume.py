@@ -53,6 +53,20 @@ def test_what_was_not_given_is_not_committed() -> None:
         assert [record.offset for record in consumer] == list(range(5, 10))
 
 
+def test_what_was_compacted_together_beyond_the_end_comes_in_the_next_run() -> None:
+    ok("topics", "create", "t", "-c", "cleanup.policy=compact", "--segment-bytes", "4K")
+    long = b"1" * 5000
+    ok("produce", "t", "-K", ":", stdin=b"first:%s\n" % long)
+    ok("produce", "t", "-K", ":", stdin=b"a:1\na:2\n")
+    with streamcli.open().consume("t", group="g") as consumer:
+        for line in (b"b:3", b"c:%s" % long):
+            ok("produce", "t", "-K", ":", stdin=line + b"\n")
+        ok("topics", "clean", "t")  # where the producer has not done that when it rolled
+        assert [record.value for record in consumer] == [long, b"2"]
+    assert offsets("g") == {("t", 0): 3}
+    assert ok("consume", "t", "-g", "g", "--key", "b") == b"3\n"
+
+
 def test_without_a_record_given_nothing_is_committed() -> None:
     ok("produce", "t", stdin=lines(10))
     with streamcli.open().consume("t", group="g"):

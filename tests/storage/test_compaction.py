@@ -301,3 +301,21 @@ def test_a_lost_segment_that_was_repaired_is_compacted_with_the_others(partition
 def write_more(log: PartitionLog) -> PartitionLog:
     write_closed(log, keyed((b"1", b"more")))
     return log
+
+
+def test_a_batch_put_together_beyond_a_pinned_end_is_read_up_to_that_end(partition: PartitionLog) -> None:
+    """Who goes on from where the cursor is gets the rest."""
+    write_closed(partition, keyed((b"z", b"0")))
+    partition.write(keyed((b"a", b"1"), (b"b", b"2")))
+    end = partition.log.tail().end
+    write_closed(partition, keyed((b"c", b"3"), (b"z", b"4")))
+    assert compacted(partition) is not None
+    cursor = partition.log.cursor(1, end)
+    try:
+        header = cursor.peek()
+        assert header is not None
+        assert header.next_offset == 5
+        assert [record.offset for record in cursor.take().records()] == [1, 2]
+        assert (cursor.offset, cursor.peek()) == (3, None)
+    finally:
+        cursor.close()

@@ -79,12 +79,15 @@ class Reader:
         self.cursor = cursor
         self.partition = partition
         self.end = end
-        self.next = cursor.offset
+        self.next = self.begun = cursor.offset
         self.told: set[int] = set()
 
     def step(self, *, pass_by: bool) -> None:
         header = self.cursor.peek()
         self.hear()
+        assert self.end is None or self.cursor.offset <= max(self.end.offset, self.begun), (
+            "what comes after the end is not read"
+        )
         if header is None:
             self.account_for(self.partition.end if self.end is None else self.end.offset)
             return
