@@ -124,14 +124,18 @@ def segment(mode: int, data: bytes) -> None:
     place.set_partition_files(files)
     scan(place, len(sealed))
     with clear_error():
-        records = read_log(place, len(sealed))
+        found: list[CorruptData] = []
+        records = read_log(place, len(sealed), found)
         with clear_error():
             search(place)
         with clear_error():
             place.append(BATCHES[0])
             damages: list[CorruptData] = []
             after = read_log(place, len(sealed), damages)
-            assert after[: len(records)] == records, "appending changed what was there"
+            # A header whose checksum is right and whose length is not is forged: what is appended may make that batch as long as it says,
+            # and what lies within it is its body then.
+            is_forged = any("cut short" in str(damage) for damage in found)
+            assert is_forged or after[: len(records)] == records, "appending changed what was there"
             assert damages or [record.value for record in after[-2:]] == [b"one", b"two"]
 
 
