@@ -6,11 +6,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamcli.groups.assignment import TopicPartition
+from streamcli.kafka.client import UNKNOWN
 from streamcli.kafka.connection import FIRST_WAIT, Connection, as_error, load, told
-from streamcli.kafka.passing import Patience, is_passing
+from streamcli.kafka.passing import PASSING, Patience, no_answer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+_LEAST = 0.1
+"""Seconds that a question may take, however little time is left."""
 
 Part = TypeVar("Part", bound=Hashable)
 
@@ -35,50 +39,77 @@ class Admin:
         return self.client.poll(timeout)
 
 
-class Questions(Generic[Part]):
-    """What is asked of several parts: of all at once when this is made, and of one again, by a new client, while its error passes.
+Ask = Callable[[Any, list[Part], float], "Mapping[Part, Future[Any]]"]
+"""Asks an AdminClient about some parts, which may take so many seconds, and gives a future for each."""
 
-    ask: asks an AdminClient about some parts, and gives a future for each. Errors are waited out for `connection.timeout` seconds in
-    all.
+
+class Questions(Generic[Part]):
+    """What is asked of several parts: of all at once when this is made. What is refused meanwhile is asked again, all of it at once
+    and by a new client, for `connection.timeout` seconds from the first refusal that is met.
+
+    passing: the numbers of such errors; for what changes something those that say that nothing was done. error_in: the KafkaError that an
+    answer has in it, or None.
     """
 
     def __init__(
-        self, admin: Admin, ask: Callable[[Any, list[Part]], Mapping[Part, Future[Any]]], parts: Iterable[Part]
+        self,
+        admin: Admin,
+        ask: Ask[Part],
+        parts: Iterable[Part],
+        passing: frozenset[int] = PASSING,
+        error_in: Callable[[Any], Any] = lambda _: None,
     ) -> None:
         self._admin = admin
-        self._client = admin.client  # which has to be there for as long as its answers are waited for
         self._ask = ask
-        self._patience = Patience(admin.connection.timeout)
-        self.parts = list(parts)
-        self._futures = ask(admin.client, self.parts) if self.parts else {}
+        self._passing = passing
+        self._error_in = error_in
+        self._patience: Patience | None = None
+        self._clients = [admin.client]  # which have to be there for as long as answers of theirs are waited for
+        self.parts = list(dict.fromkeys(parts))
+        self._futures = dict(ask(admin.client, self.parts, admin.connection.timeout)) if self.parts else {}
 
-    def answer(self, part: Part, doing: str, error_in: Callable[[Any], Any] = lambda _: None) -> Any:
-        """The answer for one part. KafkaException; StreamcliError as soon as there is what trying again does not mend.
-
-        doing: as in `cannot DOING`; error_in: the KafkaError in an answer that may be asked for again, or None.
-        """
-        future = self._futures[part]
+    def answer(self, part: Part, doing: str) -> Any:
+        """The answer for one part, to be asked for once. KafkaException; StreamcliError as soon as there is what trying again does not
+        mend. doing: as in `cannot DOING`."""
         while True:
-            answer = raised = None
             try:
-                answer = self._result(future, doing)
-                error = error_in(answer)
-            except load().KafkaException as exception:
-                raised, error = exception, exception.args[0]
-            if not is_passing(error) or not self._patience.pause():
+                answer = self._result(self._futures[part], doing)
                 break
-            if self._admin.client is self._client:
-                self._admin.renew()
-            future = self._ask(self._admin.client, [part])[part]
-        if raised is not None:
-            raise raised
+            except load().KafkaException as error:
+                if not self._passes(error) or not self._has_paused():
+                    raise
+            self._ask_again(part)
+        del self._futures[part]
         return answer
+
+    def _passes(self, error: Any) -> bool:
+        return error.args[0].code() in self._passing
+
+    def _has_paused(self) -> bool:
+        self._patience = self._patience or Patience(self._admin.connection.timeout)
+        return self._patience.pause()
+
+    def _ask_again(self, part: Part) -> None:
+        """Of this part, and of the others that were refused too."""
+        assert self._patience is not None
+        refused = [other for other, future in self._futures.items() if other == part or self._is_refused(future)]
+        if self._admin.client is self._clients[-1]:
+            self._admin.renew()
+        self._clients.append(self._admin.client)
+        self._futures |= self._ask(self._admin.client, refused, max(self._patience.left, _LEAST))
+
+    def _is_refused(self, future: Future[Any]) -> bool:
+        error = future.exception() if future.done() else None
+        return isinstance(error, load().KafkaException) and self._passes(error)
 
     def _result(self, future: Future[Any], doing: str) -> Any:
         heard = self._admin.connection.heard
         while True:
             try:
-                return future.result(FIRST_WAIT)
+                answer = future.result(FIRST_WAIT)
+                if error := self._error_in(answer):
+                    raise load().KafkaException(error)
+                return answer
             except TimeoutError:
                 self._admin.poll(0)
                 if heard.is_hopeless():
@@ -98,31 +129,32 @@ def ask_for_offsets(
     levels = confluent_kafka.IsolationLevel
     level = levels.READ_COMMITTED if is_readable else levels.READ_UNCOMMITTED
 
-    def ask(client: Any, places: list[TopicPartition]) -> dict[TopicPartition, Future[Any]]:
+    def ask(client: Any, places: list[TopicPartition], timeout: float) -> dict[TopicPartition, Future[Any]]:
         asked = {confluent_kafka.TopicPartition(*place): specs[place] for place in places}
-        futures = client.list_offsets(asked, isolation_level=level, request_timeout=admin.connection.timeout)
+        futures = client.list_offsets(asked, isolation_level=level, request_timeout=timeout)
         return {(one.topic, one.partition): future for one, future in futures.items()}
 
-    return Questions(admin, ask, specs)
+    return Questions(admin, ask, specs, error_in=lambda found: no_answer() if found.offset == UNKNOWN else None)
 
 
 def ask_for_groups(admin: Admin, names: Iterable[str]) -> Questions[str]:
     """Descriptions of groups."""
-    timeout = admin.connection.timeout
-    return Questions(admin, lambda client, some: client.describe_consumer_groups(some, request_timeout=timeout), names)
+
+    def ask(client: Any, some: list[str], timeout: float) -> Any:
+        return client.describe_consumer_groups(some, request_timeout=timeout)
+
+    return Questions(admin, ask, names)
 
 
 def ask_for_commits(admin: Admin, names: Iterable[str]) -> Questions[str]:
     """What groups have committed, as ConsumerGroupTopicPartitions."""
     from confluent_kafka import ConsumerGroupTopicPartitions
 
-    def ask(client: Any, some: list[str]) -> dict[str, Future[Any]]:
+    def ask(client: Any, some: list[str], timeout: float) -> dict[str, Future[Any]]:
         found: dict[str, Future[Any]] = {}
         for name in some:  # librdkafka takes one at a time
             group = ConsumerGroupTopicPartitions(name)
-            (found[name],) = client.list_consumer_group_offsets(
-                [group], request_timeout=admin.connection.timeout
-            ).values()
+            (found[name],) = client.list_consumer_group_offsets([group], request_timeout=timeout).values()
         return found
 
     return Questions(admin, ask, names)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Place = tuple[str, int, int]
 """Topic, partition, offset."""
 
+UNKNOWN = -1001
+"""An offset that librdkafka, where the connection ended before the answer, gives without an error: nobody told it."""
+
 END_OF_PARTITION, OUT_OF_RANGE = -191, -140
 """Of Trouble.code: nothing more is there, up to `offset`; the offset wanted is not in the log."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from streamcli.kafka.client import Found, Place, Received, Trouble
 from streamcli.kafka.connection import Connection, as_error, load, told
 from streamcli.kafka.messages import KafkaSource, MessageBatch
-from streamcli.kafka.passing import Patience, is_passing
+from streamcli.kafka.passing import Patience, is_passing, never
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -70,14 +70,16 @@ class ConsumerClient:
         return [self._kafka.TopicPartition(*place) for place in places]
 
 
-def committed(consumer: Any, connection: Connection, sources: Sequence[KafkaSource]) -> dict[KafkaSource, int]:
+def committed(
+    consumer: Any, connection: Connection, sources: Sequence[KafkaSource], is_over: Callable[[], bool] = never
+) -> dict[KafkaSource, int]:
     """The committed offsets of a Consumer's group, below 0 where there is none; asked again while errors pass. StreamcliError."""
     kafka, doing = load(), "ask for the committed offsets"
 
-    def ask() -> Any:
+    def ask(timeout: float) -> Any:
         """The answers, or a KafkaError."""
         try:
-            return consumer.committed([kafka.TopicPartition(*source) for source in sources], timeout=connection.timeout)
+            return consumer.committed([kafka.TopicPartition(*source) for source in sources], timeout=timeout)
         except kafka.KafkaException as error:
             return error.args[0]
 
@@ -87,7 +89,7 @@ def committed(consumer: Any, connection: Connection, sources: Sequence[KafkaSour
         errors = [one.error for one in answer if one.error is not None]
         return next(filter(is_passing, errors), errors[0] if errors else None)
 
-    answer = Patience(connection.timeout).settled(ask, error_in) if sources else []
+    answer = Patience(connection.timeout, is_over).settled(ask, error_in) if sources else []
     error = error_in(answer)
     if error is not None:
         raise as_error(error, connection, doing)

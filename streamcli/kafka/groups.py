@@ -12,7 +12,7 @@ from streamcli.kafka.admin import Admin, Questions, ask_for_commits, ask_for_gro
 from streamcli.kafka.connection import Connection, as_error, is_gone, load, told
 from streamcli.kafka.consumer import Listing
 from streamcli.kafka.offsets import first_partitions_there
-from streamcli.kafka.passing import is_passing
+from streamcli.kafka.passing import NOTHING_DONE
 from streamcli.record.errors import Busy, NotFound, OffsetOutOfRange, did_you_mean
 from streamcli.storage.layout import check_group_name
 
@@ -28,12 +28,14 @@ class KafkaGroups:
         self._admin = admin
 
     def names(self) -> list[str]:
-        doing, patience = "list the groups", self._patience
+        doing = "list the groups"
+
+        def ask(client: Any, _: list[str], timeout: float) -> dict[str, Any]:
+            return {doing: client.list_consumer_groups(request_timeout=timeout)}
+
         with told(self._connection, doing):
-            asked = Questions(self._admin, lambda client, _: {doing: client.list_consumer_groups(**patience)}, [doing])
-            found = asked.answer(doing, doing, lambda listed: next(filter(is_passing, listed.errors), None))
-        for error in found.errors:
-            raise as_error(error, self._connection, doing)
+            asked = Questions(self._admin, ask, [doing], error_in=lambda listed: next(iter(listed.errors), None))
+            found = asked.answer(doing, doing)
         return sorted(group.group_id for group in found.valid)
 
     def describe(self, name: str) -> Description:
@@ -80,9 +82,12 @@ class KafkaGroups:
     def delete(self, names: list[str]) -> None:
         for name in names:
             self._refuse_while_alive(name, self._find(name)[0], "delete")
-        patience = self._patience
-        asked = Questions(self._admin, lambda client, some: client.delete_consumer_groups(some, **patience), names)
-        for name in names:
+
+        def ask(client: Any, some: list[str], timeout: float) -> Any:
+            return client.delete_consumer_groups(some, request_timeout=timeout)
+
+        asked = Questions(self._admin, ask, names, NOTHING_DONE)
+        for name in asked.parts:
             with self._refusals(name, "delete"):
                 asked.answer(name, f"delete group {name}")
 
@@ -115,10 +120,6 @@ class KafkaGroups:
     def strangers(self, _: str | None = None) -> list[str]:
         return []
 
-    @property
-    def _patience(self) -> dict[str, float]:
-        return {"request_timeout": self._connection.timeout}
-
     def _find(self, name: str) -> tuple[Any, dict[TopicPartition, int]]:
         """A group that is there, and its committed offsets; else NotFound."""
         check_group_name(name)
@@ -146,17 +147,15 @@ class KafkaGroups:
             name, [TopicPartition(*place, offset) for place, offset in sorted(offsets.items())]
         )
 
-        def ask(client: Any, _: list[str]) -> dict[str, Any]:
-            (future,) = client.alter_consumer_group_offsets([asked], **self._patience).values()
+        def ask(client: Any, _: list[str], timeout: float) -> dict[str, Any]:
+            (future,) = client.alter_consumer_group_offsets([asked], request_timeout=timeout).values()
             return {name: future}
 
         def error_in(done: Any) -> Any:
             return next((one.error for one in done.topic_partitions if one.error is not None), None)
 
         with self._refusals(name, what):
-            done = Questions(self._admin, ask, [name]).answer(name, f"{what} group {name}", error_in)
-            if error_in(done) is not None:
-                raise load().KafkaException(error_in(done))
+            Questions(self._admin, ask, [name], NOTHING_DONE, error_in).answer(name, f"{what} group {name}")
 
     def _targets(
         self, places: list[TopicPartition], committed: Mapping[TopicPartition, int], target: Target

@@ -71,7 +71,7 @@ class Member:
         self.fetcher = Fetcher(
             ours, self.client, on_gone=on_gone, on_trouble=self.outage.begins, on_life=self.outage.ends
         )
-        self.offsets = Offsets(self.client, connection)
+        self.offsets = Offsets(self.client, connection, self._is_over)
         self.woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
         os.set_blocking(self.woken, False)
@@ -160,13 +160,16 @@ class Member:
 
     def close(self) -> None:
         """Leave the group. What it holds is given to the others at once."""
+        self._is_closing = True  # before the lock, which the other thread holds while it waits for an answer
         with self.lock:
-            self._is_closing = True
             self._settled.notify_all()
         if self._thread.is_alive():
             self._thread.join(self._connection.timeout)
         if self.outage.since is None and not self._thread.is_alive():  # else it would wait for an answer
             self.fetcher.close()
+
+    def _is_over(self) -> bool:
+        return self._is_closing
 
     def wake(self) -> None:
         with suppress(BlockingIOError):
@@ -196,7 +199,7 @@ class Member:
         try:
             sources = [KafkaSource(one.topic, one.partition) for one in partitions]
             self._wait_while(lambda: bool(self._working.intersection(sources)))
-            offsets = committed(client, self._connection, sources)
+            offsets = committed(client, self._connection, sources, self._is_over)
             gained = self._gain(sources, [offsets[source] if offsets[source] >= 0 else None for source in sources])
             assign = client.incremental_assign if self._is_incremental else client.assign
             with told(self._connection, "take partitions"), self.lock:

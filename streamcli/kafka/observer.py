@@ -97,7 +97,7 @@ class KafkaObserver:
         """Not those of a topic that was deleted meanwhile, or about which the cluster says nothing: that is left out."""
         sources = [KafkaSource(*place) for place in places]
         found: dict[TopicPartition, int] = {}
-        for answer in look_up(self._connection, sources, lambda asked: self._look_up(asked, of)):
+        for answer in look_up(self._connection, sources, lambda asked, seconds: self._look_up(asked, of, seconds)):
             if answer.error is None:
                 found[answer.source] = answer.offset
                 continue
@@ -107,13 +107,13 @@ class KafkaObserver:
                 look.left_out[topic] = refused
         return found
 
-    def _look_up(self, sources: list[KafkaSource], of: int) -> list[Found]:
+    def _look_up(self, sources: list[KafkaSource], of: int, timeout: float) -> list[Found]:
         """By a client without a group, which therefore asks for none. One that has got an error is not asked again: after a broker
         was away it goes on asking for the leader epochs of before, for minutes."""
         client, self._client = self._client, None
         if client is None:
             client = DirectClient(reading_settings(self._connection), self._connection.heard.take)
-        answers = client.look_up(sources, of, self._connection.timeout)
+        answers = client.look_up(sources, of, timeout)
         if all(answer.error is None for answer in answers):
             self._client = client
         return answers

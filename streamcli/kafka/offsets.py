@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from streamcli.engine.consume import is_glob
-from streamcli.kafka.client import Client, Found, Lists
+from streamcli.kafka.client import UNKNOWN, Client, Found, Lists
 from streamcli.kafka.connection import Connection, as_error, asked, reason_of, told
 from streamcli.kafka.messages import KafkaSource
-from streamcli.kafka.passing import Patience, is_passing
+from streamcli.kafka.passing import Patience, is_passing, never, no_answer
 from streamcli.record.errors import NotFound, OffsetOutOfRange, StreamcliError, did_you_mean, no_partition
 from streamcli.record.range import BEGINNING, END, OFFSET, TIME, Bound
 from streamcli.storage.layout import check_topic_name
@@ -25,11 +25,12 @@ _TO_CONNECT = 0.05
 
 
 class Offsets:
-    """Asks the cluster, by a client of librdkafka."""
+    """Asks the cluster, by a client of librdkafka. is_over: whether nobody waits for answers any more."""
 
-    def __init__(self, client: Client, connection: Connection) -> None:
+    def __init__(self, client: Client, connection: Connection, is_over: Callable[[], bool] = never) -> None:
         self._client = client
         self._connection = connection
+        self._is_over = is_over
 
     def starts(self, sources: Sequence[KafkaSource]) -> list[int]:
         return self._look_up(sources, EARLIEST)
@@ -66,8 +67,10 @@ class Offsets:
         return list(self.resolve(sources, ends, bound))
 
     def _look_up(self, sources: Sequence[KafkaSource], time: int) -> list[int]:
-        timeout = self._connection.timeout
-        answers = look_up(self._connection, sources, lambda asked: self._client.look_up(asked, time, timeout))
+        def ask(asked: list[KafkaSource], timeout: float) -> list[Found]:
+            return self._client.look_up(asked, time, timeout)
+
+        answers = look_up(self._connection, sources, ask, self._is_over)
         for answer in answers:
             if answer.error is not None:
                 raise as_error(answer.error, self._connection, f"ask for the offsets of {answer.source.topic}")
@@ -75,16 +78,20 @@ class Offsets:
 
 
 def look_up(
-    connection: Connection, sources: Sequence[KafkaSource], ask: Callable[[list[KafkaSource]], list[Found]]
+    connection: Connection,
+    sources: Sequence[KafkaSource],
+    ask: Callable[[list[KafkaSource], float], list[Found]],
+    is_over: Callable[[], bool] = never,
 ) -> list[Found]:
-    """What Client.look_up finds, by `ask`, in the order of `sources`; those are asked for again whose errors pass. StreamcliError
-    where there is no answer at all."""
+    """What Client.look_up finds, by `ask`, which gets the seconds it may take, in the order of `sources`; those are asked for again
+    whose errors pass. StreamcliError where there is no answer at all."""
     found: dict[KafkaSource, Found] = {}
 
-    def error_of_those_left() -> Any:
+    def error_of_those_left(timeout: float) -> Any:
         left = [source for source in sources if source not in found or is_passing(found[source].error)]
         try:
-            found.update((answer.source, answer) for answer in (ask(left) if left else ()))
+            for answer in ask(left, timeout) if left else ():
+                found[answer.source] = answer._replace(error=no_answer()) if answer.offset == UNKNOWN else answer
         except Exception as error:
             if not is_passing(reason_of(error)):
                 raise
@@ -92,7 +99,7 @@ def look_up(
         return next((answer.error for answer in found.values() if is_passing(answer.error)), None)
 
     with told(connection, "ask for offsets"):
-        error = Patience(connection.timeout).settled(error_of_those_left, lambda error: error)
+        error = Patience(connection.timeout, is_over).settled(error_of_those_left, lambda error: error)
     if not found.keys() >= set(sources):
         raise as_error(error, connection, "ask for offsets")
     return [found[source] for source in sources]

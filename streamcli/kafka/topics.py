@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from streamcli.engine.alter import Alteration
 from streamcli.engine.topic_state import TopicSettings
-from streamcli.kafka.admin import Admin, Questions, ask_for_offsets
+from streamcli.kafka.admin import Admin, Ask, Questions, ask_for_offsets
 from streamcli.kafka.connection import Connection, as_error, asked, load
+from streamcli.kafka.passing import NOTHING_DONE
 from streamcli.record.errors import NotFound, StreamcliError, UsageError, did_you_mean
 from streamcli.storage.config import CHOICE, RATIO, SETTINGS, TopicConfig, Value
 from streamcli.storage.directory import TopicExists, too_few_partitions
@@ -52,19 +53,18 @@ class Topics:
         self._connection = connection
         self._admin = admin
         self._kinds: Any = import_module("confluent_kafka.admin")  # which says not, for type checkers, what it exports
-        self._timeout = {"request_timeout": connection.timeout}
 
     def find(self, names: Iterable[str], timeout: float | None = None) -> dict[str, ClusterTopic | None]:
         """The topics of these names, None for one that is not there. Makes none, whatever the brokers do on being asked. timeout: in
         place of the connection's."""
         from confluent_kafka import TopicCollection
 
-        wanted = list(names)
+        wanted = list(dict.fromkeys(names))
         if not wanted:
             return {}
         seconds = self._connection.timeout if timeout is None else timeout
         questions = self._ask(
-            lambda client, some: client.describe_topics(TopicCollection(some), request_timeout=seconds), wanted
+            lambda client, some, _: client.describe_topics(TopicCollection(some), request_timeout=seconds), wanted
         )
         found = {name: self._result(questions, name, f"ask for topic {name}", missing=None) for name in wanted}
         return {
@@ -103,7 +103,9 @@ class Topics:
         resources = {name: self._kinds.ConfigResource(self._kinds.ConfigResource.Type.TOPIC, name) for name in names}
         if not resources:
             return {}
-        questions = self._ask(lambda client, some: client.describe_configs(some, **self._timeout), resources.values())
+        questions = self._ask(
+            lambda client, some, seconds: client.describe_configs(some, request_timeout=seconds), resources.values()
+        )
         denied = load().KafkaError.TOPIC_AUTHORIZATION_FAILED
         return {
             name: self._result(questions, resource, f"ask for the config of topic {name}", missing={}, also=(denied,))
@@ -126,11 +128,11 @@ class Topics:
     def _create(
         self, names: Iterable[str], partitions: int, settings: dict[str, str], replicas: int, **options: bool
     ) -> Questions[str]:
-        def ask(client: Any, some: list[str]) -> Any:
+        def ask(client: Any, some: list[str], seconds: float) -> Any:
             new = [self._kinds.NewTopic(name, partitions, replicas, config=settings) for name in some]
-            return client.create_topics(new, **options, **self._timeout)
+            return client.create_topics(new, **options, request_timeout=seconds)
 
-        return self._ask(ask, names)
+        return self._ask_to(ask, names)
 
     def _made(self, questions: Questions[str], name: str) -> None:
         try:
@@ -147,14 +149,18 @@ class Topics:
             time.sleep(_PAUSE)
 
     def delete(self, name: str) -> None:
-        self._do(lambda client, some: client.delete_topics(some, **self._timeout), name, f"delete topic {name}")
+        self._do(
+            lambda client, some, seconds: client.delete_topics(some, request_timeout=seconds),
+            name,
+            f"delete topic {name}",
+        )
         self._await(lambda: self.find([name])[name] is None)
 
     def add_partitions(self, name: str, total: int, *, just_ask: bool = False) -> None:
         """just_ask: whether the cluster would."""
         new = [self._kinds.NewPartitions(name, total)]
         self._do(
-            lambda client, _: client.create_partitions(new, validate_only=just_ask, **self._timeout),
+            lambda client, _, seconds: client.create_partitions(new, validate_only=just_ask, request_timeout=seconds),
             name,
             f"give topic {name} more partitions",
         )
@@ -174,7 +180,7 @@ class Topics:
         ]
         resource = self._kinds.ConfigResource(self._kinds.ConfigResource.Type.TOPIC, name, incremental_configs=changes)
         self._do(
-            lambda client, some: client.incremental_alter_configs(some, **self._timeout),
+            lambda client, some, seconds: client.incremental_alter_configs(some, request_timeout=seconds),
             resource,
             f"alter topic {name}",
         )
@@ -200,16 +206,22 @@ class Topics:
         from confluent_kafka import TopicPartition
 
         wanted = {number: TopicPartition(topic, number, start) for number, start in starts.items()}
-        questions = self._ask(lambda client, some: client.delete_records(some, **self._timeout), wanted.values())
+        questions = self._ask_to(
+            lambda client, some, seconds: client.delete_records(some, request_timeout=seconds), wanted.values()
+        )
         done = {number: self._done(questions, each, f"trim {topic} {number}") for number, each in wanted.items()}
         return {number: result.low_watermark for number, result in done.items()}
 
-    def _ask(self, ask: Callable[[Any, list[Part]], Any], parts: Iterable[Part]) -> Questions[Part]:
+    def _ask(self, ask: Ask[Part], parts: Iterable[Part]) -> Questions[Part]:
         return Questions(self._admin, ask, parts)
 
-    def _do(self, ask: Callable[[Any, list[Part]], Any], part: Part, doing: str) -> None:
-        """Ask for one thing to be done, which is done then."""
-        self._done(self._ask(ask, [part]), part, doing)
+    def _ask_to(self, ask: Ask[Part], parts: Iterable[Part]) -> Questions[Part]:
+        """The same, to change something."""
+        return Questions(self._admin, ask, parts, NOTHING_DONE)
+
+    def _do(self, ask: Ask[Part], part: Part, doing: str) -> None:
+        """Have one thing done."""
+        self._done(self._ask_to(ask, [part]), part, doing)
 
     def _done(self, questions: Questions[Part], part: Part, doing: str) -> Any:
         try:
