@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Fuzz a decoder: python tests/fuzz/run.py TARGET SECONDS [DIRECTORY]. Targets: see targets.py; `all` is each in turn, `mixed` all at once.
+"""Fuzz a decoder: python tests/fuzz/run.py TARGET SECONDS [DIRECTORY [SEED]]. Targets: see targets.py; `all` is each in turn, `mixed` all at once.
 
-Guided by coverage where atheris is installed, else by dice. The inputs worth keeping gather in DIRECTORY, to go on
+Guided by coverage where atheris is installed, else by dice; with a SEED, a number from 1 on, it tries the same inputs each time. The inputs worth keeping gather in DIRECTORY, to go on
 from the next time. An input that breaks something is printed in hexadecimal, and the exit status is 1.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import subprocess
@@ -28,7 +29,7 @@ ROOM = 1 << 30
 """Bytes of address space an input may take besides what the fuzzer has: a length out of a header must not be allocated."""
 
 
-def guided(name: str, seconds: int, corpus: Path) -> None:
+def guided(name: str, seconds: int, corpus: Path, seed: int) -> None:
     """Run atheris in this process, which it ends."""
     import atheris
 
@@ -37,6 +38,7 @@ def guided(name: str, seconds: int, corpus: Path) -> None:
     for number, data in enumerate(inputs):
         (corpus / f"seed-{number}").write_bytes(data)
     arguments = [f"-max_total_time={seconds}", f"-timeout={HANG}", "-rss_limit_mb=0", "-max_len=8192", "-verbosity=0"]
+    arguments += [f"-seed={seed}"] if seed else []
     limit_memory()
     atheris.Setup([sys.argv[0], *arguments, f"-artifact_prefix={corpus}/", str(corpus)], target)
     atheris.Fuzz()
@@ -55,12 +57,12 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def by_dice(name: str, seconds: int) -> None:
+def by_dice(name: str, seconds: int, seed: int) -> None:
     """Roll inputs for that long; the one that breaks something is printed."""
     from tests.fuzz.mutate import rolled
 
     target, inputs = chosen(name)
-    dice = random.Random()
+    dice = random.Random(seed or None)
     end = time.monotonic() + seconds
     count = 0
     while time.monotonic() < end:
@@ -79,17 +81,18 @@ def broken_by(corpus: Path) -> list[Path]:
     return [path for path in corpus.iterdir() if path.name.startswith(("crash-", "timeout-", "oom-", "leak-"))]
 
 
-def fuzz(name: str, seconds: int, corpus: Path) -> int:
-    """One target in a process of its own; 1 when something broke."""
-    command = [sys.executable, __file__, "--here", name, str(seconds), str(corpus)]
-    done = subprocess.run(command, check=False)
+def fuzz(name: str, seconds: int, corpus: Path, seed: int) -> int:
+    """One target in a process of its own; 1 when something broke. seed: 0 for another one each time."""
+    command = [sys.executable, __file__, "--here", name, str(seconds), str(corpus), str(seed)]
+    hashes = {"PYTHONHASHSEED": str(seed)} if seed else {}
+    done = subprocess.run(command, check=False, env={**os.environ, **hashes})
     for path in broken_by(corpus):
         print(f"{name} is broken by {path.read_bytes().hex()}", flush=True)
     return int(done.returncode != 0)
 
 
 def main(words: list[str]) -> int:
-    if len(words) not in (2, 3):
+    if len(words) not in (2, 3, 4):
         print(__doc__, file=sys.stderr)
         return 2
     from tests.fuzz.targets import TARGETS
@@ -101,23 +104,23 @@ def main(words: list[str]) -> int:
     status = 0
     with tempfile.TemporaryDirectory(prefix="streamcli-corpus.") as temporary:
         for name in names:
-            corpus = Path(words[2] if len(words) == 3 else temporary, name)
+            corpus = Path(words[2] if len(words) > 2 else temporary, name)
             corpus.mkdir(parents=True, exist_ok=True)
-            status |= fuzz(name, int(words[1]), corpus)
+            status |= fuzz(name, int(words[1]), corpus, int(words[3]) if len(words) > 3 else 0)
     return status
 
 
-def here(name: str, seconds: int, corpus: Path) -> None:
+def here(name: str, seconds: int, corpus: Path, seed: int) -> None:
     try:
         import atheris  # noqa: F401  # only asked whether it is there
     except ImportError:
-        by_dice(name, seconds)
+        by_dice(name, seconds, seed)
     else:
-        guided(name, seconds, corpus)
+        guided(name, seconds, corpus, seed)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--here"]:
-        here(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
+        here(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))
     else:
         sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,7 @@ from .run import MIXED
 from .targets import TARGETS
 
 SECONDS = float(os.environ.get("STREAMCLI_FUZZ_SECONDS", "0"))
+SEED = "1"
 RUN = Path(__file__).with_name("run.py")
 
 
@@ -21,7 +22,7 @@ RUN = Path(__file__).with_name("run.py")
 @pytest.mark.parametrize("name", TARGETS if SECONDS else [MIXED])
 def test_nothing_is_found(name: str, tmp_path: Path):
     seconds = max(1, round(SECONDS / len(TARGETS))) if SECONDS else 12
-    words = [sys.executable, str(RUN), name, str(seconds), str(tmp_path / "corpus")]
+    words = [sys.executable, str(RUN), name, str(seconds), str(tmp_path / "corpus"), *([] if SECONDS else [SEED])]
     done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + 120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "broken" not in done.stdout

@@ -56,7 +56,11 @@ def test_hostile_bytes(name: str):
     for data in target.inputs():
         target(data)
     run = settings(
-        max_examples=EXAMPLES.get(name, 250), deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+        max_examples=EXAMPLES.get(name, 250),
+        deadline=None,
+        derandomize=settings.default.derandomize and not SECONDS,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
     )(given(inputs(target))(lambda data: survives(target, data)))
     end = time.monotonic() + SECONDS / len(TARGETS)
     run()

@@ -17,6 +17,7 @@ SETTINGS = settings(
     max_examples=RUNS,
     stateful_step_count=STEPS,
     deadline=None,
+    derandomize=settings.default.derandomize and not SECONDS,
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )

@@ -77,7 +77,7 @@ def plain(records: list[Record]) -> list[Record]:
     return [record._replace(headers=[(name, value) for name, value in record.headers]) for record in records]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     batches=st.lists(columns(gaps=False), min_size=1, max_size=6),
     closed=st.sets(st.integers(0, 5)),

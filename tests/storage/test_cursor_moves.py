@@ -331,5 +331,5 @@ class CursorMoves(RuleBasedStateMachine):
         assert not check.lost
 
 
-CursorMoves.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None, derandomize=True)
+CursorMoves.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestCursorMoves = CursorMoves.TestCase
