@@ -34,7 +34,7 @@ class DirectoryReader:
 
     def rest(self) -> Iterator[SourceBatch]:
         for read in self._reads:
-            read.cursor.end = None
+            read.cursor.go_on()
         return self._followed(self._reads)
 
     def offsets(self) -> int:

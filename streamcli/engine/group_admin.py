@@ -221,11 +221,14 @@ def undo(directory: LogDirectory, group: GroupDirectory, now_ms: int) -> list[Mo
 
 
 def void_commits(directory: LogDirectory, topic: str, now_ms: int) -> None:
-    """Take back what groups have committed of a topic of that name that is no more."""
+    """Take back what groups have committed of a topic of that name that is no more, and what members noted of it in their leases: a
+    note counts until the next line of the journal on its partition."""
     for name in group_names(directory):
-        journal = GroupDirectory(directory, name).journal
+        group = GroupDirectory(directory, name)
+        journal = group.journal
         with suppress(DamagedCommits):  # told to whoever consumes with that group
-            places = [place for place in journal.committed() if place[0] == topic]
+            places = {place for place in journal.committed() if place[0] == topic}
+            places.update((topic, number) for number in group.leased_partitions(topic))
             journal.append([Commit(now_ms, VOID, *place, None, "-") for place in sorted(places)])
 
 

@@ -229,14 +229,15 @@ class OwnedPartitions:
             )
 
     def _begin(self, sources: list[Source], *, follow: bool) -> Iterator[tuple[PartitionRead, bool]]:
-        """Reads of partitions without a commit, and whether each begins where it would begin again."""
+        """Reads of partitions without a commit, and whether each begins where the next run would begin it too: that does not know which were
+        there when this member came."""
         initial = [source for source in sources if (source.topic, source.partition) in self._initial]
         later = [source for source in sources if source not in initial]
         is_beginning = self._request.start.start.kind == BEGINNING
         for chosen, start in ((initial, self._request.start), (later, Range())):
             if chosen:
                 reads = start_reads(chosen, start, follow=follow, on_missing=self._tell_missing)
-                yield from ((read, is_beginning or start is not self._request.start) for read in reads)
+                yield from ((read, is_beginning) for read in reads)
 
     def _resume(self, source: Source, committed: int, *, follow: bool) -> PartitionRead:
         tail = source.log.tail()

@@ -75,6 +75,14 @@ class GroupDirectory:
         """Where leases of topics lie, to be watched for their release."""
         return [os.path.join(self.leases_path, topic) for topic in sorted(os.listdir(self.leases_path))]
 
+    def leased_partitions(self, topic: str) -> list[int]:
+        """Those of a topic that ever had an owner."""
+        try:
+            names = os.listdir(os.path.join(self.leases_path, topic))
+        except FileNotFoundError:
+            return []
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
     def exists(self) -> bool:
         return os.path.isdir(self.members_path)
 

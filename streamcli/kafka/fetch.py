@@ -43,8 +43,8 @@ _QUICK: dict[str, str] = {
 
 
 class Held:
-    """What was fetched of one partition. next_offset: of the next record to be fetched, as far as it is known; stop: the offset
-    to stop at, None for no end; is_paused: nothing more is fetched, for there is enough; is_given_up:
+    """What was fetched of one partition. next_offset: of the next record to be fetched, as far as it is known, and not after the stop;
+    stop: the offset to stop at, None for no end; is_paused: nothing more is fetched, for there is enough; is_given_up:
     the partition is not ours any more, and what is held of it is not to be used."""
 
     __slots__ = (
@@ -81,12 +81,16 @@ class Held:
         return self.stop is not None and self.next_offset >= self.stop
 
     def add(self, batch: RecordBatch) -> None:
-        self.next_offset = max(self.next_offset, batch.next_offset)
+        self.reach(batch.next_offset)
         part = batch if self.stop is None else batch.between(0, self.stop)
         if part is not None:
             size = _size(part)
             self._batches.append((part, size))
             self.size += size
+
+    def reach(self, offset: int) -> None:
+        """Nothing before `offset` is to be fetched any more. What came from behind the stop was not held: who goes on there fetches it."""
+        self.next_offset = max(self.next_offset, offset if self.stop is None else min(offset, self.stop))
 
     def first(self) -> RecordBatch:
         return self._batches[0][0]
@@ -231,7 +235,7 @@ class Fetcher:
         if trouble.code == END_OF_PARTITION:
             self._on_life()
             if held is not None:
-                held.next_offset = max(held.next_offset, trouble.offset)
+                held.reach(trouble.offset)
         elif trouble.code == OUT_OF_RANGE and held is not None:
             held.next_offset = self._on_gone(held)
             with told(self._connection, "read"):

@@ -178,7 +178,7 @@ class KafkaConsumer:
                 f"{committed} was committed: retention or a trim removed them; going on at {start}"
             )
         begin = self._begins.get(source, start) if committed is None else committed
-        is_settled = committed is not None or source not in self._begins
+        is_settled = committed is not None or self._request.start.start.kind == BEGINNING
         stop = None if self._request.follow else self._ends.get(source, start)
         begin = max(begin, start)
         return Gained(Held(source, begin, stop), begin, committed, is_settled)

@@ -47,8 +47,7 @@ class GroupRead:
         with self._member.lock:
             if self._held or self._held.is_given_up:
                 return self._taken
-            end = self._held.next_offset
-            return max(self._taken, end if self._held.stop is None else min(end, self._held.stop))
+            return max(self._taken, self._held.next_offset)
 
     @property
     def is_finished(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from streamcli.engine.consume import SourceBatch
 from streamcli.engine.group import BoundedConsumer, FollowingConsumer, group_batches
@@ -14,6 +14,9 @@ from streamcli.library.damage import OnDamage, handler
 from streamcli.library.process import ProcessGuard, now_ms, warn
 from streamcli.record.errors import StreamcliError, UsageError
 from streamcli.storage.directory import LogDirectory
+
+if TYPE_CHECKING:
+    from streamcli.engine.interface import Origin
 
 
 class Consumer:
@@ -50,7 +53,9 @@ class Consumer:
         self._on_damage = handler(on_damage)
         self._given: SourceBatch | None = None
         self._position = 0  # of the batch given, the offset after the last record that was
-        self._done: dict[tuple[str, int], int] = {}  # the offset after the last batch that was given of each partition
+        self._done: dict[
+            Origin, int
+        ] = {}  # the offset after the last batch that was given of each partition that is held
         self._is_broken_off = False
         self._failure: Exception | None = None
         self._is_closed = False
@@ -84,8 +89,8 @@ class Consumer:
                 owned.processed(read.source, self._position)
             elif not self._is_broken_off:
                 owned.processed(read.source, read.cursor.offset)
-            elif read.source[:2] in self._done:
-                owned.processed(read.source, self._done[read.source[:2]])
+            elif read.source in self._done:
+                owned.processed(read.source, self._done[read.source])
         try:
             owned.commit()
         except (StreamcliError, OSError) as error:
@@ -119,7 +124,7 @@ class Consumer:
                 for record in records_of(taken):
                     self._position = record.offset + 1
                     yield record
-                self._done[taken.source.topic, taken.source.partition] = taken.batch.next_offset
+                self._done[taken.source] = taken.batch.next_offset
                 self._given = None
         except BaseException:
             self._is_broken_off = True  # a batch may have been read, with its cursor past it, that was never given

@@ -84,6 +84,7 @@ class Mirroring:
 
     def lose(self, place: Place, first: int, next_offset: int) -> None:
         """Records that are gone before they were mirrored: counted, told, and not to be had again."""
+        self._commit()  # what comes before: the account never says more than is mirrored or lost
         count = self._account.lose(place, first, next_offset)
         self.counts.lost += count
         if count:

@@ -48,6 +48,7 @@ class Cursor:
         "_position",
         "_segment",
         "_segments",
+        "_skipped",
         "_unpromised",
         "end",
         "lost",
@@ -71,6 +72,7 @@ class Cursor:
         self._expected: int | None = None  # the base offset of the batch at the position, where that is known
         self._segment: Segment | None = None
         self._position = 0
+        self._skipped: tuple[int, int] | None = None  # from where to where damage at the end was gone past
         self._known_to = 0  # how far the segment went at the last look
         # Held open so that its inode number is not given to a successor's.
         self._directory_fd = open_directory(partition_directory)
@@ -134,11 +136,20 @@ class Cursor:
         self._reach(self._expected)
         self._header = None
 
+    def go_on(self) -> None:
+        """Read what comes after the end, too."""
+        self.end = None
+        if self._header is None and self._expected is not None and self._expected > self.offset:
+            self._seek(self.offset)  # of the last batch only a part was wanted
+
     def skip_damage(self, damage: CorruptData) -> None:
-        """Go on after the damage that `peek` or `take` raised."""
+        """Go on after the damage that `peek` or `take` raised; where that is at the end of what is there, it is looked at again once
+        the file has another size: repaired, it may be cut off, and something else lie there."""
         self._header = None
         if damage.length is not None:
             self._position = damage.position + damage.length
+            is_last = damage.next_offset is None and self.end is None
+            self._skipped = (damage.position, self._position) if is_last else None
         if damage.next_offset is not None:
             self._expected = damage.next_offset
             self._reach(damage.next_offset)
@@ -230,7 +241,7 @@ class Cursor:
         opened = self._opened(name)
         self._close_segment()
         self._segment = opened
-        self._position = 0
+        self._position, self._skipped = 0, None
 
     def _close_segment(self) -> None:
         if self._segment is not None:
@@ -258,6 +269,9 @@ class Cursor:
     def _next_header(self, segment: Segment) -> BatchHeader | None:
         """The header at the position, or None where the segment ends (now)."""
         limit = self._known_to = self._limit(segment)
+        if self._skipped is not None and limit != self._skipped[1]:
+            self._position, self._skipped = self._skipped[0], None
+            segment.forget()
         if self._position >= limit:
             return None
         for look in range(_LOOKS):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import ok, run, started
+from tests.support.command import finish, ok, run, started
 from tests.support.waiting import read_lines, wait_until
 
 UNTIL_GO = "until [ -e go ]; do sleep 0.02; done"
@@ -160,3 +160,14 @@ def test_a_dead_letter_topic_is_not_made_for_a_run_that_cannot_begin() -> None:
     ok("produce", "t", stdin=b"1\n")
     assert run("consume", "nope", "-g", "g", "--dead-letter", "dead", "--", "true").status == 4
     assert ok("topics", "list") == b"t\n"
+
+
+def test_what_a_killed_member_noted_of_a_topic_does_not_count_for_another_of_that_name() -> None:
+    """It was never committed: the kill came first."""
+    ok("produce", "t", stdin=b"0\n1\n2\n3\n")
+    script = "cat; [ $STREAMCLI_OFFSET -lt 2 ] || kill -9 $PPID"
+    with started("consume", "t", "-g", "g", "--each", "--", "sh", "-c", script) as killed:
+        assert finish(killed).status == -9
+    ok("topics", "delete", "t", "-y")
+    ok("produce", "t", stdin=b"a\nb\nc\nd\n")
+    assert ok("consume", "t", "-g", "g") == b"a\nb\nc\nd\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from tests.support.command import finish, ok, refused, started
+from tests.support.command import finish, ok, refused, run, started
 from tests.support.deliveries import committed, numbers, placed
-from tests.support.groups import described, owners
+from tests.support.groups import described, offsets, owners
 from tests.support.waiting import DEADLINE, read_lines, read_until, wait_until
 
 
@@ -175,3 +175,17 @@ def test_what_was_trimmed_away_is_told_with_its_count(t: str, g: str) -> None:
     assert (result.status, result.out) == (0, numbers(4, 8))
     assert f"3 records of {t}, partition 0, are gone since offset 1 was committed" in result.err
     assert committed(g) == {0: 8}
+
+
+def test_a_topic_made_while_a_member_lives_is_begun_at_its_beginning_by_the_next_member_too(t: str, g: str) -> None:
+    """Whatever -o says, which is for what was there when the group began."""
+    ok("produce", f"{t}-1", stdin=b"old\n")
+    words = ["consume", f"{t}*", "-g", g, "-o", "end"]
+    with started(*words, "-f") as member:
+        wait_until(lambda: run("groups", "export", g).out, "where the group begins")
+        ok("topics", "create", f"{t}-2")
+        wait_until(lambda: offsets(g) == {(f"{t}-1", 0): 1, (f"{t}-2", 0): 0}, "the new topic")
+        member.terminate()
+        assert finish(member).status == 143
+    ok("produce", f"{t}-2", stdin=b"new\n")
+    assert ok(*words) == b"new\n"

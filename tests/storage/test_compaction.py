@@ -319,3 +319,21 @@ def test_a_batch_put_together_beyond_a_pinned_end_is_read_up_to_that_end(partiti
         assert (cursor.offset, cursor.peek()) == (3, None)
     finally:
         cursor.close()
+
+
+def test_who_goes_on_after_a_pinned_end_gets_the_rest_of_a_batch_put_together(partition: PartitionLog) -> None:
+    write_closed(partition, keyed((b"z", b"0")))
+    partition.write(keyed((b"a", b"1"), (b"b", b"2")))
+    end = partition.log.tail().end
+    write_closed(partition, keyed((b"c", b"3"), (b"z", b"4")))
+    assert compacted(partition) is not None
+    cursor = partition.log.cursor(1, end)
+    given = []
+    try:
+        for _ in range(2):
+            while cursor.peek() is not None:
+                given.append([record.offset for record in cursor.take().records()])
+            cursor.go_on()
+    finally:
+        cursor.close()
+    assert given == [[1, 2], [3, 4]]

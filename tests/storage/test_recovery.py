@@ -14,6 +14,7 @@ from streamcli.storage.body import encode_batch
 from streamcli.storage.format import HEADER_SIZE
 from streamcli.storage.index import ENTRY_SIZE, INTERVAL
 from streamcli.storage.layout import SegmentName
+from streamcli.storage.repair import repair_partition
 from streamcli.storage.segment import Segment
 from streamcli.storage.tail import CLEAN, UNKNOWN, UNPROMISED, find_tail
 from streamcli.storage.verify import PartitionCheck
@@ -337,3 +338,36 @@ def test_many_segments_without_an_index_are_no_deep_recursion(partition: Partiti
         index.unlink()
     assert partition.write(lines("last")) == [1200]
     assert partition.log.offset_at(partition.now, partition.log.end()) == 0
+
+
+def test_a_follower_that_went_past_damage_at_the_end_gets_what_is_appended_once_it_is_repaired(
+    partition: PartitionLog,
+) -> None:
+    """Repair cuts the damage off: what is appended then lies where the follower has been."""
+    partition.write(lines("a", "b"))
+    partition.close()
+    with partition.segment().open("ab") as segment:
+        segment.write(b"\xff" * 150)
+    cursor = partition.log.cursor(0, None, partition.log.tail())
+    values: list[bytes | None] = []
+
+    def read() -> None:
+        while True:
+            try:
+                if cursor.peek() is None:
+                    return
+                values.extend(record.value for record in cursor.take().records())
+            except CorruptData as damage:
+                cursor.skip_damage(damage)
+
+    try:
+        read()
+        assert values == [b"a", b"b"]
+        found = list(PartitionCheck(partition.directory).problems())
+        repair_partition(partition.directory, found, partition.appender(), lock_timeout=30, committed=0)
+        for value in ("c", "d" * 200, "e"):
+            partition.write(lines(value))
+            read()
+    finally:
+        cursor.close()
+    assert values == [b"a", b"b", b"c", b"d" * 200, b"e"]
