@@ -100,11 +100,12 @@ class Context:
     def connection(self, url: KafkaUrl) -> Connection:
         """A cluster with the properties that the user gave."""
         from streamcli.engine.properties import read_properties
-        from streamcli.kafka.connection import Connection, Heard
+        from streamcli.kafka.connection import LONGEST_TIMEOUT, Connection, Heard
 
         file = self._place.properties_file
         properties = read_properties(file) if file else {}
-        return Connection(url, properties | dict(self._place.properties), self.lock_timeout, Heard())
+        timeout = min(self.lock_timeout, LONGEST_TIMEOUT)
+        return Connection(url, properties | dict(self._place.properties), timeout, Heard())
 
     def where_for_commands(self) -> dict[bytes, bytes]:
         """The environment variables by which commands that we run find the same topics."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from streamcli.groups.assignment import TopicPartition
 from streamcli.kafka.client import UNKNOWN
 from streamcli.kafka.connection import FIRST_WAIT, Connection, as_error, load, told
-from streamcli.kafka.passing import PASSING, Patience, no_answer
+from streamcli.kafka.passing import PASSING, Patience, is_late, no_answer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -45,7 +45,8 @@ Ask = Callable[[Any, list[Part], float], "Mapping[Part, Future[Any]]"]
 
 class Questions(Generic[Part]):
     """What is asked of several parts: of all at once when this is made. What is refused meanwhile is asked again, all of it at once
-    and by a new client, for `connection.timeout` seconds from the first refusal that is met.
+    and by a new client, for `connection.timeout` seconds from the first refusal that is met, or with the patience that is given, of several
+    of these.
 
     passing: the numbers of such errors; for what changes something those that say that nothing was done. error_in: the KafkaError that an
     answer has in it, or None.
@@ -58,12 +59,13 @@ class Questions(Generic[Part]):
         parts: Iterable[Part],
         passing: frozenset[int] = PASSING,
         error_in: Callable[[Any], Any] = lambda _: None,
+        patience: Patience | None = None,
     ) -> None:
         self._admin = admin
         self._ask = ask
         self._passing = passing
         self._error_in = error_in
-        self._patience: Patience | None = None
+        self._patience = patience or Patience(admin.connection.timeout)
         self._clients = [admin.client]  # which have to be there for as long as answers of theirs are waited for
         self.parts = list(dict.fromkeys(parts))
         self._futures = dict(ask(admin.client, self.parts, admin.connection.timeout)) if self.parts else {}
@@ -71,27 +73,24 @@ class Questions(Generic[Part]):
     def answer(self, part: Part, doing: str) -> Any:
         """The answer for one part, to be asked for once. KafkaException; StreamcliError as soon as there is what trying again does not
         mend. doing: as in `cannot DOING`."""
+        refused = None
         while True:
             try:
                 answer = self._result(self._futures[part], doing)
                 break
             except load().KafkaException as error:
-                if not self._passes(error) or not self._has_paused():
-                    raise
+                if not self._passes(error.args[0]) or not self._patience.pause():
+                    raise refused if refused and is_late(error.args[0]) else error from None
+                refused = error
             self._ask_again(part)
         del self._futures[part]
         return answer
 
     def _passes(self, error: Any) -> bool:
-        return error.args[0].code() in self._passing
-
-    def _has_paused(self) -> bool:
-        self._patience = self._patience or Patience(self._admin.connection.timeout)
-        return self._patience.pause()
+        return error is not None and error.code() in self._passing
 
     def _ask_again(self, part: Part) -> None:
         """Of this part, and of the others that were refused too."""
-        assert self._patience is not None
         refused = [other for other, future in self._futures.items() if other == part or self._is_refused(future)]
         if self._admin.client is self._clients[-1]:
             self._admin.renew()
@@ -99,8 +98,12 @@ class Questions(Generic[Part]):
         self._futures |= self._ask(self._admin.client, refused, max(self._patience.left, _LEAST))
 
     def _is_refused(self, future: Future[Any]) -> bool:
-        error = future.exception() if future.done() else None
-        return isinstance(error, load().KafkaException) and self._passes(error)
+        if not future.done():
+            return False
+        error = future.exception()
+        if error is None:
+            return self._passes(self._error_in(future.result()))
+        return isinstance(error, load().KafkaException) and self._passes(error.args[0])
 
     def _result(self, future: Future[Any], doing: str) -> Any:
         heard = self._admin.connection.heard
@@ -120,7 +123,7 @@ class Questions(Generic[Part]):
 
 
 def ask_for_offsets(
-    admin: Admin, specs: Mapping[TopicPartition, Any], *, is_readable: bool = True
+    admin: Admin, specs: Mapping[TopicPartition, Any], *, is_readable: bool = True, patience: Patience | None = None
 ) -> Questions[TopicPartition]:
     """Offset and timestamp in partitions, -1 where there is none, by an OffsetSpec for each. is_readable: of what is before the first
     transaction that is open, where a consumer's end is."""
@@ -134,7 +137,10 @@ def ask_for_offsets(
         futures = client.list_offsets(asked, isolation_level=level, request_timeout=timeout)
         return {(one.topic, one.partition): future for one, future in futures.items()}
 
-    return Questions(admin, ask, specs, error_in=lambda found: no_answer() if found.offset == UNKNOWN else None)
+    def error_in(found: Any) -> Any:
+        return no_answer() if found.offset == UNKNOWN else None
+
+    return Questions(admin, ask, specs, error_in=error_in, patience=patience)
 
 
 def ask_for_groups(admin: Admin, names: Iterable[str]) -> Questions[str]:

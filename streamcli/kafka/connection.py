@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 CLIENT_ID = "streamcli"
 
+LONGEST_TIMEOUT = 3600.0
+"""Seconds that librdkafka waits for an answer at most."""
+
 FIRST_WAIT = 0.5
 """Seconds until a client is asked for the first time what is wrong with its connections."""
 

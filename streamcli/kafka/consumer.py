@@ -32,8 +32,21 @@ class ConsumerClient:
 
     def look_up(self, sources: Sequence[KafkaSource], time: int, timeout: float) -> list[Found]:
         asked = [self._kafka.TopicPartition(*source, time) for source in sources]
-        answers = self.consumer.offsets_for_times(asked, timeout=timeout)
+        try:
+            answers = self.consumer.offsets_for_times(asked, timeout=timeout)
+        except self._kafka.KafkaException as error:
+            codes = self._kafka.KafkaError
+            if error.args[0].code() != codes._UNKNOWN_PARTITION or not self._are_there(sources, timeout):
+                raise
+            return [Found(source, -1, codes(codes.LEADER_NOT_AVAILABLE)) for source in sources]
         return [Found(KafkaSource(one.topic, one.partition), one.offset, one.error) for one in answers]
+
+    def _are_there(self, sources: Sequence[KafkaSource], timeout: float) -> bool:
+        """librdkafka says of a partition without a leader, too, that it does not know it."""
+        there = {
+            topic: self.partitions(topic, timeout).get(topic, []) for topic in {source.topic for source in sources}
+        }
+        return all(source.partition in there[source.topic] for source in sources)
 
     def partitions(self, topic: str | None, timeout: float) -> dict[str, list[int]]:
         return Listing(self.consumer).partitions(topic, timeout)

@@ -36,7 +36,7 @@ class KafkaGroups:
         with told(self._connection, doing):
             asked = Questions(self._admin, ask, [doing], error_in=lambda listed: next(iter(listed.errors), None))
             found = asked.answer(doing, doing)
-        return sorted(group.group_id for group in found.valid)
+        return sorted({group.group_id for group in found.valid})  # while one moves, two brokers may name it
 
     def describe(self, name: str) -> Description:
         found, committed = self._find(name)

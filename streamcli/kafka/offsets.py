@@ -93,7 +93,7 @@ def look_up(
             for answer in ask(left, timeout) if left else ():
                 found[answer.source] = answer._replace(error=no_answer()) if answer.offset == UNKNOWN else answer
         except Exception as error:
-            if not is_passing(reason_of(error)):
+            if reason_of(error) is None:
                 raise
             return reason_of(error)
         return next((answer.error for answer in found.values() if is_passing(answer.error)), None)

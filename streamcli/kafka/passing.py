@@ -17,11 +17,14 @@ NOTHING_DONE = frozenset((6, 14, 16))
 """NOT_LEADER_OR_FOLLOWER, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, by their numbers in Kafka's protocol: the broker that was asked
 is not the one to do it."""
 
-PASSING = NOTHING_DONE | frozenset((5, 8, 9, 15, 56, 74, 75, 78, 83, -197, -195, -156))
+PASSING = NOTHING_DONE | frozenset((5, 8, 9, 15, 56, 74, 75, 78, 83, -195, -156, -137))
 """The same of questions that change nothing: LEADER_NOT_AVAILABLE, BROKER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE,
 COORDINATOR_NOT_AVAILABLE, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_NOT_AVAILABLE,
 ELIGIBLE_LEADERS_NOT_AVAILABLE; of librdkafka that the connection to the broker ended before the answer (two of them), and that no
 partition asked about has a leader."""
+
+_LATE = frozenset((-185, -178))
+"""Of librdkafka: that there was no answer in time, and that the answer is still to come."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 """Seconds between two questions: each pause is twice the one before."""
@@ -32,6 +35,11 @@ Answer = TypeVar("Answer")
 def is_passing(error: Any) -> bool:
     """Whether a KafkaError says that the same question may have an answer soon. Of None: False."""
     return error is not None and error.code() in PASSING
+
+
+def is_late(error: Any) -> bool:
+    """Whether a KafkaError, or None, says only that there was no answer in the time there was: of what was refused before, that is why."""
+    return error is not None and error.code() in _LATE
 
 
 def no_answer() -> Any:
@@ -45,20 +53,23 @@ def never() -> bool:
 
 
 class Patience:
-    """For so many seconds from now. is_over: asked before each pause whether nobody waits for the answer any more."""
+    """For so many seconds from the first pause on. is_over: asked before each pause whether nobody waits for the answer any more."""
 
     def __init__(self, seconds: float, is_over: Callable[[], bool] = never) -> None:
-        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self._deadline: float | None = None
         self._is_over = is_over
         self._pause = _FIRST_PAUSE
 
     @property
     def left(self) -> float:
         """Seconds."""
-        return max(0.0, self._deadline - time.monotonic())
+        return self._seconds if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def pause(self) -> bool:
         """Sleep before asking again; False, at once, when the time is over."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._seconds
         left = self.left
         if not left or self._is_over():
             return False
@@ -69,6 +80,7 @@ class Patience:
     def settled(self, ask: Callable[[float], Answer], error: Callable[[Answer], Any]) -> Answer:
         """What `ask` returns, which gets the seconds that it may take, asked again while the error in it passes. error: the KafkaError,
         or None."""
+        refused: Answer | None = None
         while is_passing(error(answer := ask(max(self.left, _FIRST_PAUSE)))) and self.pause():
-            pass
-        return answer
+            refused = answer
+        return answer if refused is None or not is_late(error(answer)) else refused

@@ -12,6 +12,7 @@ from streamcli.kafka.admin import Admin, Questions, ask_for_offsets
 from streamcli.kafka.connection import Connection, load, refused_part, told
 from streamcli.kafka.listed import list_groups, list_topics
 from streamcli.kafka.partitions import time_of
+from streamcli.kafka.passing import Patience
 from streamcli.record.errors import NotFound, StreamcliError
 
 Answers = dict[TopicPartition, Any]
@@ -46,9 +47,11 @@ class KafkaStock:
             if not isinstance(numbers, StreamcliError)  # which cannot be asked
             for number in numbers
         ]
+        patience = Patience(connection.timeout)
         with told(connection, "ask for offsets"):
             pending = {
-                what: ask_for_offsets(admin, dict.fromkeys(places, spec)) for what, spec in _specs(since).items()
+                what: ask_for_offsets(admin, dict.fromkeys(places, spec), patience=patience)
+                for what, spec in _specs(since).items()
             }
         self._groups = list_groups(connection, admin)
         self._found: dict[int, Answers] = {what: self._answers(asked, places) for what, asked in pending.items()}

@@ -54,17 +54,15 @@ class Topics:
         self._admin = admin
         self._kinds: Any = import_module("confluent_kafka.admin")  # which says not, for type checkers, what it exports
 
-    def find(self, names: Iterable[str], timeout: float | None = None) -> dict[str, ClusterTopic | None]:
-        """The topics of these names, None for one that is not there. Makes none, whatever the brokers do on being asked. timeout: in
-        place of the connection's."""
+    def find(self, names: Iterable[str]) -> dict[str, ClusterTopic | None]:
+        """The topics of these names, None for one that is not there. Makes none, whatever the brokers do on being asked."""
         from confluent_kafka import TopicCollection
 
         wanted = list(dict.fromkeys(names))
         if not wanted:
             return {}
-        seconds = self._connection.timeout if timeout is None else timeout
         questions = self._ask(
-            lambda client, some, _: client.describe_topics(TopicCollection(some), request_timeout=seconds), wanted
+            lambda client, some, seconds: client.describe_topics(TopicCollection(some), request_timeout=seconds), wanted
         )
         found = {name: self._result(questions, name, f"ask for topic {name}", missing=None) for name in wanted}
         return {

@@ -54,11 +54,11 @@ TOPIC = ["topics describe {t}", "consume {t}", "stats {t}"]
         (
             refusing.METADATA,
             refusing.NO_LEADER,
-            ["groups describe {g}", "consume {t}", "table {t}"],
+            ["groups describe {g}", "consume {t}", "table {t}", "consume {t} -g {g}-new"],
         ),
         (refusing.LIST_OFFSETS, refusing.DROPPED, ["topics describe {t}", "groups describe {g}"]),
-        (refusing.DESCRIBE_GROUPS, refusing.DROPPED, ["groups describe {g}", "stats {t}"]),
-        (refusing.OFFSET_FETCH, refusing.DROPPED, ["groups describe {g}", "stats {t}"]),
+        (refusing.DESCRIBE_GROUPS, refusing.DROPPED, ["groups describe {g}"]),
+        (refusing.OFFSET_FETCH, refusing.DROPPED, ["groups describe {g}"]),
         (refusing.LIST_GROUPS, refusing.DROPPED, ["groups list"]),
     ],
 )
@@ -78,25 +78,27 @@ def test_what_is_refused_for_a_moment_is_asked_again(
 def test_many_parts_that_one_answer_refuses_are_asked_again_at_once(proxy: RefusingProxy, t: str) -> None:
     ok("topics", "create", t, "-p", "100")
     for words in (["stats", t], ["topics", "describe", t]):
-        proxy.refuse(refusing.LIST_OFFSETS, refusing.NOT_LEADER, 1)
-        ok(*words, "--lock-timeout", "10s")
-        assert proxy.refused == 1
+        for error in (refusing.NOT_LEADER, refusing.DROPPED):
+            proxy.refuse(refusing.LIST_OFFSETS, error, 1)
+            ok(*words, "--lock-timeout", "10s")
+            assert proxy.refused == 1
 
 
 def test_what_is_refused_for_ever_is_told_after_the_time_limit(proxy: RefusingProxy, t: str, g: str) -> None:
     ok("produce", t, stdin=b"1\n")
     ok("consume", t, "-g", g)
-    for kind, error, words in (
-        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["consume", t]),
-        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, ["topics", "describe", t]),
-        (refusing.DESCRIBE_GROUPS, refusing.NOT_COORDINATOR, ["groups", "describe", g]),
-        (refusing.LIST_GROUPS, refusing.LOADING, ["groups", "list"]),
+    for kind, error, said, words in (
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, "Not leader", ["consume", t]),
+        (refusing.LIST_OFFSETS, refusing.NOT_LEADER, "Not leader", ["topics", "describe", t]),
+        (refusing.DESCRIBE_GROUPS, refusing.NOT_COORDINATOR, "Not coordinator", ["groups", "describe", g]),
+        (refusing.LIST_GROUPS, refusing.LOADING, "Coordinator load in progress", ["groups", "list"]),
     ):
         proxy.refuse(kind, error, FOR_EVER)
         began = time.monotonic()
         line = refused(1, *words, "--lock-timeout", "3s")
         assert time.monotonic() - began >= 3
         assert line.startswith("streamcli: cannot ")
+        assert said in line
         assert 2 < proxy.refused < 100
 
 
